@@ -1,0 +1,38 @@
+# What one does every day. The tests need nothing of this: see ./run-tests.
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint format types docs bench clean
+
+help:  ## List the verbs.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+
+$(BIN)/tox:
+	python3 -m venv $(VENV)
+	# compat: without it an editable install hides the plugin from twistd.
+	$(BIN)/pip install --editable . --config-settings editable_mode=compat 'tox>=4.67'
+
+run: $(BIN)/tox  ## Start the server with the demo app.
+	$(BIN)/twistd --nodaemon --pidfile= txpusher
+
+test: $(BIN)/tox  ## Run the unit tests and the coverage gate.
+	$(BIN)/tox run -e py,coverage-report
+
+lint: $(BIN)/tox  ## Check style, format and the layers.
+	$(BIN)/tox run -e lint,imports
+
+format: $(BIN)/tox  ## Rewrite the files as lint wants them.
+	$(BIN)/tox run -e format
+
+types: $(BIN)/tox  ## Check the types.
+	$(BIN)/tox run -e types
+
+docs: $(BIN)/tox  ## Build the documentation into docs/_build/html.
+	$(BIN)/tox run -e docs
+
+bench: $(BIN)/tox  ## Measure the installed server.
+	$(BIN)/python benchmarks/run.py
+
+clean:  ## Remove what building and testing left behind.
+	rm -rf build dist *.egg-info .tox .coverage* htmlcov docs/_build .hypothesis .*_cache
+	find txpusher twisted tests \( -name __pycache__ -o -name dropin.cache \) -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Ways of clustering, one file each; `txpusher.plugging` picks one by its URL."""

@@ -1,0 +1,202 @@
+"""``memory://``: one process, everything in dicts; every answer comes at once.
+
+Several adapters made on one `Hub` are several nodes in one process, which is how the tests look at a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from txpusher.interfaces import Envelope, Health, Joined, Left
+from txpusher.model import CachedEvent, Counts, PresenceMember
+
+if TYPE_CHECKING:
+    from txpusher.interfaces import Clock
+
+_NOBODY = Counts()
+
+
+def create(url: str, clock: Clock) -> MemoryAdapter:
+    """Make the adapter for ``memory://``; ``url`` has nothing to say."""
+    return MemoryAdapter(Hub(clock))
+
+
+class Hub:
+    """What the nodes of one process share: the buses, one roster, the last events."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.buses: list[MemoryBus] = []
+        self.roster = MemoryRoster()
+        self.last_events = MemoryLastEvents(clock)
+
+
+class MemoryAdapter:
+    """One node on a hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.bus = MemoryBus(hub)
+        self.roster = hub.roster
+        self.last_events = hub.last_events
+
+    async def start(self, receive: Callable[[Envelope], None]) -> None:
+        """Be reached by the other nodes of the hub."""
+        self.bus.receive = receive
+
+    async def stop(self) -> None:
+        """Be reached no longer."""
+        self.bus.leave()
+
+    def health(self) -> Health:
+        """Memory is always there."""
+        return Health()
+
+
+class MemoryBus:
+    """Hands envelopes to the other nodes of the hub that watch their channel."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._watched: set[tuple[str, str]] = set()
+        self.receive: Callable[[Envelope], None] = lambda _: None
+        hub.buses.append(self)
+
+    def leave(self) -> None:
+        """Take this node off the hub."""
+        if self in self._hub.buses:
+            self._hub.buses.remove(self)
+
+    async def publish(self, envelope: Envelope) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        for bus in self._hub.buses:
+            if bus is not self and (envelope.app_id, envelope.channel) in bus._watched:  # noqa: SLF001
+                bus.receive(envelope)
+
+    async def watch(self, app_id: str, channel: str) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        self._watched.add((app_id, channel))
+
+    async def unwatch(self, app_id: str, channel: str) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        self._watched.discard((app_id, channel))
+
+
+class _Channel:
+    """Sockets with their members, and each user's sockets in the order they came."""
+
+    __slots__ = ("sockets", "users")
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, PresenceMember | None] = {}
+        self.users: dict[str, dict[str, PresenceMember]] = {}
+
+    def counts(self) -> Counts:
+        return Counts(len(self.sockets), len(self.users))
+
+    def members(self) -> list[PresenceMember]:
+        return [next(iter(sockets.values())) for sockets in self.users.values()]
+
+
+class MemoryRoster:
+    """Who is subscribed where, in dicts: app -> channel -> sockets and users."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, dict[str, _Channel]] = {}
+
+    async def join(
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        max_members: int | None = None,
+    ) -> Joined:
+        """See `txpusher.interfaces.Roster`."""
+        there = self._apps.setdefault(app_id, {}).setdefault(channel, _Channel())
+        if socket_id in there.sockets:
+            return Joined(True, False, False, there.counts(), there.members())
+        first_for_user = member is not None and member.user_id not in there.users
+        if first_for_user and max_members is not None and len(there.users) >= max_members:
+            self._drop_if_empty(app_id, channel, there)
+            return Joined(False, False, False, there.counts(), ())
+        first_in_channel = not there.sockets
+        there.sockets[socket_id] = member
+        if member is None:
+            return Joined(True, first_in_channel, False, there.counts(), ())
+        there.users.setdefault(member.user_id, {})[socket_id] = member
+        return Joined(True, first_in_channel, first_for_user, there.counts(), there.members())
+
+    async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
+        """See `txpusher.interfaces.Roster`."""
+        there = self._apps.get(app_id, {}).get(channel)
+        if there is None or socket_id not in there.sockets:
+            return Left(False, None, _NOBODY if there is None else there.counts())
+        member = there.sockets.pop(socket_id)
+        gone = member if member is not None and self._leave_user(there, member, socket_id) else None
+        self._drop_if_empty(app_id, channel, there)
+        return Left(not there.sockets, gone, there.counts())
+
+    @staticmethod
+    def _leave_user(there: _Channel, member: PresenceMember, socket_id: str) -> bool:
+        sockets = there.users[member.user_id]
+        del sockets[socket_id]
+        if sockets:
+            return False
+        del there.users[member.user_id]
+        return True
+
+    def _drop_if_empty(self, app_id: str, channel: str, there: _Channel) -> None:
+        if not there.sockets:
+            del self._apps[app_id][channel]
+
+    async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
+        """See `txpusher.interfaces.Roster`."""
+        there = self._apps.get(app_id, {})
+        return [there[name].counts() if name in there else _NOBODY for name in channels]
+
+    async def channels(self, app_id: str, prefix: str = "") -> dict[str, Counts]:
+        """See `txpusher.interfaces.Roster`."""
+        there = self._apps.get(app_id, {})
+        return {name: channel.counts() for name, channel in there.items() if name.startswith(prefix)}
+
+    async def members(self, app_id: str, channel: str) -> Sequence[PresenceMember]:
+        """See `txpusher.interfaces.Roster`."""
+        there = self._apps.get(app_id, {}).get(channel)
+        return there.members() if there else ()
+
+
+class MemoryLastEvents:
+    """The last events in a dict, forgotten when they are asked for too late or when others come."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # In the order of their last put, so that the oldest are found at the beginning.
+        self._events: dict[tuple[str, str], tuple[float, str, str]] = {}
+
+    async def put(self, app_id: str, channel: str, name: str, data: str, ttl: int) -> None:
+        """See `txpusher.interfaces.LastEvents`."""
+        now = self._clock.seconds()
+        self._forget_expired(now)
+        self._events.pop((app_id, channel), None)
+        self._events[app_id, channel] = (now + ttl, name, data)
+
+    async def get(self, app_id: str, channel: str) -> CachedEvent | None:
+        """See `txpusher.interfaces.LastEvents`."""
+        kept = self._events.get((app_id, channel))
+        if kept is None:
+            return None
+        until, name, data = kept
+        ttl = ceil(until - self._clock.seconds())
+        if ttl > 0:
+            return CachedEvent(name, data, ttl)
+        del self._events[app_id, channel]
+        return None
+
+    def _forget_expired(self, now: float) -> None:
+        # A few per put are enough to keep up: each put adds at most one.
+        for _ in range(2):
+            oldest = next(iter(self._events), None)
+            if oldest is None or self._events[oldest][0] > now:
+                return
+            del self._events[oldest]

@@ -1,0 +1,1 @@
+"""App stores, one file each; `txpusher.plugging` picks one by its URL."""

@@ -1,0 +1,50 @@
+"""``pusher_internal:subscription_count``: how many subscriptions a channel has, told to its subscribers.
+
+On every change up to 100 subscriptions, above that at most every five seconds and only while there is change.
+Source: "Pusher docs: Channels events, subscription count".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txpusher.core.occurrences import SubscriptionCountChanged
+from txpusher.core.running import start
+from txpusher.protocol import codec
+
+if TYPE_CHECKING:
+    from txpusher.core.channel import Channel
+    from txpusher.core.registry import ChannelRegistry
+
+FREQUENT_UP_TO = 100
+INTERVAL = 5.0
+
+
+async def count_changed(registry: ChannelRegistry, channel: Channel, count: int) -> None:
+    """Tell the new count now, or with the next ones in a while.
+
+    Args:
+        registry: broadcasts it.
+        channel: whose count changed; not a presence channel.
+        count: subscriptions in the cluster.
+    """
+    if count <= FREQUENT_UP_TO:
+        await _tell(registry, channel, count)
+    elif channel.count_call is None:
+        channel.count_call = registry.clock.callLater(INTERVAL, _tell_later, registry, channel)
+
+
+def _tell_later(registry: ChannelRegistry, channel: Channel) -> None:
+    channel.count_call = None
+    start(_tell_current(registry, channel))
+
+
+async def _tell_current(registry: ChannelRegistry, channel: Channel) -> None:
+    (counts,) = await registry.adapter.roster.counts(channel.app_id, [channel.name])
+    if counts.subscriptions:
+        await _tell(registry, channel, counts.subscriptions)
+
+
+async def _tell(registry: ChannelRegistry, channel: Channel, count: int) -> None:
+    registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, count))
+    await registry.broadcast(channel.app_id, channel.name, codec.subscription_count(channel.name, count))

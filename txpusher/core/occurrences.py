@@ -1,0 +1,171 @@
+"""Facts that the core states, for metrics, webhooks and logs to react to.
+
+Each is told once, when it has happened, to every `txpusher.interfaces.Observer`. The core never waits for them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from txpusher.protocol.names import Kind
+
+
+class ConnectionOpened(NamedTuple):
+    """A client was established."""
+
+    app_id: str
+    socket_id: str
+
+
+class ConnectionRefused(NamedTuple):
+    """A client was turned away; ``app_id`` is empty while the app is unknown."""
+
+    app_id: str
+    reason: str
+
+
+class ConnectionLost(NamedTuple):
+    """An established client is gone."""
+
+    app_id: str
+    socket_id: str
+
+
+class MessageReceived(NamedTuple):
+    """A client sent a message of ``size`` bytes."""
+
+    app_id: str
+    size: int
+
+
+class MessageSent(NamedTuple):
+    """One client was sent ``size`` bytes that answer it alone."""
+
+    app_id: str
+    size: int
+
+
+class Delivered(NamedTuple):
+    """Events went out to a channel.
+
+    Args:
+        kind: the channel's kind.
+        messages: WebSocket messages written, all receivers together.
+        size: bytes written, all receivers together.
+        seconds: from the publish to the last write.
+    """
+
+    app_id: str
+    kind: Kind
+    messages: int
+    size: int
+    seconds: float
+
+
+class MessageDropped(NamedTuple):
+    """Something that was sent did not reach whom it was meant for."""
+
+    app_id: str
+    reason: str
+
+
+class Subscribed(NamedTuple):
+    """A connection joined a channel."""
+
+    app_id: str
+    channel: str
+    kind: Kind
+
+
+class Unsubscribed(NamedTuple):
+    """A connection left a channel."""
+
+    app_id: str
+    channel: str
+    kind: Kind
+
+
+class ChannelOccupied(NamedTuple):
+    """A channel got its first subscription in the cluster."""
+
+    app_id: str
+    channel: str
+
+
+class ChannelVacated(NamedTuple):
+    """A channel lost its last subscription in the cluster."""
+
+    app_id: str
+    channel: str
+
+
+class MemberAdded(NamedTuple):
+    """A user's first connection joined a presence channel."""
+
+    app_id: str
+    channel: str
+    user_id: str
+
+
+class MemberRemoved(NamedTuple):
+    """A user's last connection left a presence channel."""
+
+    app_id: str
+    channel: str
+    user_id: str
+
+
+class SubscriptionCountChanged(NamedTuple):
+    """A channel that is not a presence channel has this many subscriptions now."""
+
+    app_id: str
+    channel: str
+    subscriptions: int
+
+
+class ClientEventSent(NamedTuple):
+    """A client event was accepted; ``user_id`` only on presence channels."""
+
+    app_id: str
+    channel: str
+    event: str
+    data: str
+    socket_id: str
+    user_id: str | None
+
+
+class CacheMissed(NamedTuple):
+    """Somebody subscribed to a cache channel that remembers nothing."""
+
+    app_id: str
+    channel: str
+
+
+class ApiCalled(NamedTuple):
+    """The HTTP API answered a request; sizes are bytes of the bodies."""
+
+    app_id: str
+    status: int
+    received: int
+    sent: int
+
+
+Occurrence = (
+    ConnectionOpened
+    | ConnectionRefused
+    | ConnectionLost
+    | MessageReceived
+    | MessageSent
+    | Delivered
+    | MessageDropped
+    | Subscribed
+    | Unsubscribed
+    | ChannelOccupied
+    | ChannelVacated
+    | MemberAdded
+    | MemberRemoved
+    | SubscriptionCountChanged
+    | ClientEventSent
+    | CacheMissed
+    | ApiCalled
+)

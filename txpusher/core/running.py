@@ -1,0 +1,47 @@
+"""Running coroutines at once: no Deferred is made for what does not have to wait.
+
+An adapter in memory answers without suspending, so nearly every coroutine of the core ends within its first
+step. `Deferred.fromCoroutine` costs several microseconds even then; `start` costs a fraction of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+
+T = TypeVar("T")
+
+
+def start(task: Coroutine[Any, Any, T]) -> Deferred[T] | None:
+    """Run ``task`` until it ends or waits.
+
+    Returns:
+        None when it has ended; else a Deferred of its end.
+
+    Raises:
+        Exception: whatever ``task`` raised before it waited.
+    """
+    try:
+        awaited = task.send(None)
+    except StopIteration:
+        return None
+    return Deferred.fromCoroutine(_rest(task, awaited))
+
+
+@coroutine
+def _rest(task: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+    while True:
+        resume: Callable[[Any], Any]
+        try:
+            answer = yield awaited
+        except BaseException as error:  # noqa: BLE001 - it is the task's to handle
+            resume, answer = task.throw, error
+        else:
+            resume = task.send
+        try:
+            awaited = resume(answer)
+        except StopIteration as end:
+            return cast(T, end.value)

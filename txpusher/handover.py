@@ -1,0 +1,28 @@
+"""Handing a connection from one protocol to another, without a wrapper that stays in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IProtocol
+    from twisted.internet.protocol import Protocol
+
+
+def hand_over(old: Protocol, new: IProtocol, data: bytes) -> None:
+    """Let ``new`` have the transport of ``old``, and the bytes that were read already.
+
+    A socket calls its ``protocol``, a TLS or PROXY protocol wrapper its ``wrappedProtocol``.
+    """
+    transport: Any = old.transport
+    for attribute in ("protocol", "wrappedProtocol"):
+        if getattr(transport, attribute, None) is old:
+            setattr(transport, attribute, new)
+            break
+    else:
+        # Some other transport, which only knows the old one.
+        old.dataReceived = new.dataReceived  # type: ignore[method-assign]
+        old.connectionLost = new.connectionLost  # type: ignore[method-assign, assignment]
+    new.makeConnection(transport)
+    if data:
+        new.dataReceived(data)

@@ -1,0 +1,130 @@
+"""Who may call: the signature of an API request.
+
+The order is that of Pusher's own request authenticator: the app, its key, the version, the timestamp, the body, the
+signature. Source: "Pusher docs: HTTP API, authentication".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from txpusher.errors import Forbidden, NotFound, Unauthorized
+from txpusher.protocol import signatures
+
+if TYPE_CHECKING:
+    from txpusher.http.exchange import ApiRequest
+    from txpusher.interfaces import AppStore
+    from txpusher.model import App
+
+MAX_CLOCK_DIFFERENCE = 600
+"""Seconds a request's timestamp may differ from the server's clock (Pusher docs: auth_timestamp)."""
+
+# How proxies that change paths say what they were asked for.
+ORIGINAL_PATH_HEADERS = ("x-original-uri", "x-forwarded-uri", "x-rewrite-url", "x-original-url")
+PREFIX_HEADER = "x-forwarded-prefix"
+
+Query = Sequence[tuple[str, str]]
+
+
+class Authenticator:
+    """Checks requests against the apps' secrets.
+
+    Args:
+        apps: where apps are found by their id.
+        time: gives the time of day in seconds since 1970.
+        path_prefix: what a proxy may have put before the path or taken from it.
+    """
+
+    def __init__(self, apps: AppStore, time: Callable[[], float], path_prefix: str = "") -> None:
+        self._apps = apps
+        self._time = time
+        self._path_prefix = path_prefix
+
+    async def authenticate(self, app_id: str, request: ApiRequest) -> App:
+        """Give the app that signed the request.
+
+        Raises:
+            NotFound: there is no such app.
+            Forbidden: the app is switched off.
+            Unauthorized: the request is not signed as it has to be; the text says which part is wrong.
+        """
+        app = await self._apps.by_id(app_id)
+        if app is None:
+            raise NotFound(f"There is no app with the id {app_id!r}")
+        query = signatures.parse_query(request.query)
+        given = dict(query)
+        if _required(given, "auth_key") != app.key:
+            raise Unauthorized("auth_key is not the key of this app")
+        self._check_version_and_time(given)
+        _check_body(given, request.body)
+        self._check_signature(app, request, query, _required(given, "auth_signature"))
+        if not app.enabled:
+            raise Forbidden("This app is disabled")
+        return app
+
+    def _check_version_and_time(self, given: dict[str, str]) -> None:
+        if _required(given, "auth_version") != "1.0":
+            raise Unauthorized("auth_version must be 1.0")
+        timestamp = _required(given, "auth_timestamp")
+        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
+            raise Unauthorized("auth_timestamp must be a whole number of seconds since 1970")
+        now = self._time()
+        if abs(now - int(timestamp)) > MAX_CLOCK_DIFFERENCE:
+            raise Unauthorized(
+                f"Timestamp expired: auth_timestamp {timestamp} is not within {MAX_CLOCK_DIFFERENCE}s "
+                f"of the server's time {int(now)}"
+            )
+
+    def _check_signature(self, app: App, request: ApiRequest, query: Query, signature: str) -> None:
+        def matches(path: str) -> bool:
+            text = signatures.request_text(request.method, path, query)
+            return signatures.same(signatures.sign(app.secret, text), signature)
+
+        if matches(request.path):
+            return
+        if self._path_prefix and matches(_other_side_of_proxy(request.path, self._path_prefix)):
+            return
+        for path in _likely_paths(request):
+            if matches(path):
+                raise Unauthorized(
+                    f"Invalid signature: it was made for the path {path} and the request came as "
+                    f"{request.path}; a proxy in between changes it (option --path-prefix)"
+                )
+        text = signatures.request_text(request.method, request.path, query)
+        raise Unauthorized(f"Invalid signature: expected HMAC SHA256 hex of {text!r} with the app's secret")
+
+
+def _required(given: dict[str, str], name: str) -> str:
+    value = given.get(name)
+    if not value:
+        raise Unauthorized(f"{name} is missing")
+    return value
+
+
+def _check_body(given: dict[str, str], body: bytes) -> None:
+    digest = given.get("body_md5")
+    if digest is None:
+        if body:
+            raise Unauthorized("body_md5 is missing")
+    elif not signatures.same(signatures.body_md5(body) if body else signatures.EMPTY_MD5, digest):
+        raise Unauthorized("body_md5 is not the MD5 of the body")
+
+
+def _other_side_of_proxy(path: str, prefix: str) -> str:
+    return path.removeprefix(prefix) if path.startswith(prefix + "/") else prefix + path
+
+
+def _likely_paths(request: ApiRequest) -> Iterator[str]:
+    """Paths that the caller may have signed, to say so; none of them lets a request in."""
+    path = request.path
+    yield from (unquote(path), quote(unquote(path)), path.rstrip("/"), path + "/")
+    for name in ORIGINAL_PATH_HEADERS:
+        if name in request.headers:
+            yield request.headers[name].partition("?")[0]
+    if PREFIX_HEADER in request.headers:
+        yield request.headers[PREFIX_HEADER].rstrip("/") + path
+    api = path.find("/apps/")
+    if api > 0:
+        yield path[api:]

@@ -1,0 +1,52 @@
+"""``GET /up``, ``GET /up/{id}`` and ``GET /usage``: is this server well? Not signed, never slow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txpusher.http.exchange import Answer, json_answer
+from txpusher.process import memory
+
+if TYPE_CHECKING:
+    from txpusher.core.admission import Admission
+    from txpusher.interfaces import Adapter, AppStore
+
+
+class Health:
+    """Says how the server is.
+
+    Args:
+        apps: there has to be one that is enabled.
+        adapter: may be degraded.
+        admission: knows whether the server is stopping.
+    """
+
+    def __init__(self, apps: AppStore, adapter: Adapter, admission: Admission) -> None:
+        self._apps = apps
+        self._adapter = adapter
+        self._admission = admission
+
+    async def up(self) -> Answer:
+        """Tell whether clients may be sent here."""
+        enabled = any(app.enabled for app in await self._apps.all())
+        return self._verdict(enabled=enabled)
+
+    async def app_up(self, app_id: str) -> Answer:
+        """Tell whether clients of this app may be sent here."""
+        app = await self._apps.by_id(app_id)
+        return _said(404, "NOT_FOUND") if app is None else self._verdict(enabled=app.enabled)
+
+    async def usage(self) -> Answer:
+        """Tell how much memory the host, or its cgroup, has left; in bytes."""
+        return json_answer({"memory": memory()._asdict()})
+
+    def _verdict(self, *, enabled: bool) -> Answer:
+        if self._admission.closing:
+            return _said(503, "DRAINING")
+        if not enabled:
+            return _said(503, "ERROR")
+        return _said(200, "OK" if self._adapter.health().ok else "DEGRADED")
+
+
+def _said(status: int, word: str) -> Answer:
+    return Answer(status, word.encode(), (("X-Health-Check", word),), "text/plain; charset=utf-8")

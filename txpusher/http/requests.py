@@ -1,0 +1,171 @@
+"""twisted.web, trimmed for the API: bodies bounded while they arrive, JSON for every error, no forms, no log lines.
+
+twisted.web itself takes bodies of any size and writes large and chunked ones to disk before anybody may refuse them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
+from twisted.web.server import Request, Site
+
+from txpusher.core.occurrences import ApiCalled
+from txpusher.errors import ApiError, BadRequest, PayloadTooLarge
+from txpusher.http.authentication import ORIGINAL_PATH_HEADERS, PREFIX_HEADER
+from txpusher.http.exchange import Answer, ApiRequest, Cors, error_answer, response_bytes
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.web.resource import IResource
+
+    from txpusher.core.occurrences import Occurrence
+
+READ_HEADERS = ("origin", PREFIX_HEADER, *ORIGINAL_PATH_HEADERS)
+LINGER = 2.0
+"""Seconds a refused client may go on sending, so that it reads the answer before the connection ends."""
+
+
+class ApiHttpRequest(Request):
+    """One request on its way to Klein."""
+
+    defaultContentType = None
+    channel: ApiChannel
+    site: ApiSite
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that is announced to be too large; buffer others in memory."""
+        self.content = BytesIO()
+        if length is not None and length > self.channel.site.max_request_size:
+            self._too_large()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Refuse a body that gets too large, as chunked ones may."""
+        self.content.write(data)
+        if self.content.tell() > self.channel.site.max_request_size:
+            self._too_large()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Note the request line, and leave the query and forms unparsed."""
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, self.query = path.partition(b"?")
+        self.args = {}
+        self.process()
+
+    def process(self) -> None:
+        """Find the resource by the path below the prefix, and let it answer."""
+        self.site = self.channel.site
+        self.setHeader(b"Date", datetimeToString())
+        if self.method == b"OPTIONS":
+            self.answer(self.site.cors.preflight())
+            return
+        self.prepath = []
+        path = self.path.removeprefix(self.site.path_prefix)
+        self.postpath = [unquote_to_bytes(segment) for segment in path[1:].split(b"/")]
+        if _is_utf8(b"/".join(self.postpath)):
+            self.render(self.site.resource)
+        else:
+            self.answer(error_answer(BadRequest("The path is not UTF-8")))
+
+    def api_request(self) -> ApiRequest:
+        """Give the request as the API sees it."""
+        self.content.seek(0)
+        path, query = self.path.decode("latin-1"), self.query.decode("latin-1")
+        headers = {name: value for name in READ_HEADERS if (value := self.getHeader(name))}
+        return ApiRequest(self.method.decode("latin-1"), path, query, self.content.read(), headers)
+
+    def describe(self, answer: Answer, cors: Cors) -> bytes:
+        """Set the status and headers of an answer, and give its body."""
+        self.setResponseCode(answer.status)
+        if answer.status != NO_CONTENT:
+            self.setHeader("Content-Type", answer.content_type)
+            self.setHeader("Content-Length", str(len(answer.body)))
+        for name, value in (*cors.headers(self.getHeader("origin")), *answer.headers):
+            self.setHeader(name, value)
+        return answer.body
+
+    def answer(self, answer: Answer) -> None:
+        """Answer without Klein."""
+        self.write(self.describe(answer, self.channel.site.cors))
+        self.finish()
+
+    def processingFailed(self, reason: Any) -> None:
+        """Answer a bug in JSON, and log it."""
+        self._log.failure("Bug while answering {uri}", reason, uri=self.uri)
+        if not self._disconnected and not self.finished:
+            self.answer(error_answer(ApiError("Internal server error")))
+
+    def _too_large(self) -> None:
+        limit = self.channel.site.max_request_size
+        error = PayloadTooLarge(f"The body is larger than {limit} bytes (option --max-request-size)")
+        self.channel.refuse(error_answer(error))
+
+
+class ApiChannel(HTTPChannel):
+    """One connection of an API caller."""
+
+    site: ApiSite
+
+    def refuse(self, answer: Answer) -> None:
+        """Answer at once and end the connection, whatever else is on its way."""
+        self.persistent = False
+        self.setTimeout(None)
+        self.transport.write(response_bytes(answer, self.site.cors.headers(None), close=True))
+        self.dataReceived = self.lineReceived = self.rawDataReceived = self._discard
+        self.site.reactor.callLater(LINGER, self.transport.loseConnection)
+        self.site.tell(ApiCalled("", answer.status, 0, len(answer.body)))
+
+    def _discard(self, data: bytes) -> None:
+        pass
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(error_answer(BadRequest("This is not a valid HTTP request")))
+
+
+class ApiSite(Site):
+    """Makes the connections of API callers.
+
+    Args:
+        resource: the routes.
+        reactor: tells the time.
+        cors: says which web pages may read answers.
+        tell: hears of requests that are refused before they reach the routes.
+        path_prefix: what stands before every path; requests without it are served too, as proxies strip it.
+        max_request_size: bytes of a body.
+    """
+
+    requestFactory = ApiHttpRequest
+    displayTracebacks = False
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        cors: Cors,
+        tell: Callable[[Occurrence], None],
+        *,
+        path_prefix: str = "",
+        max_request_size: int = 10 * 1024 * 1024,
+    ) -> None:
+        # Above the 60 to 75 seconds of common proxies, so that it is they who close idle connections.
+        super().__init__(resource, reactor=reactor, timeout=90)
+        # The generic channel would also offer HTTP/2.
+        self.protocol = ApiChannel
+        self.cors = cors
+        self.tell = tell
+        self.path_prefix = path_prefix.encode()
+        self.max_request_size = max_request_size
+
+    def log(self, request: Any) -> None:
+        """Write no line per request: metrics count them."""
+
+
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,192 @@
+"""The contracts between the server's mind and the world, by behaviour.
+
+The core awaits these and never asks which implementation it has. An answer may come at once or later; an
+implementation in memory never suspends, so the single-process path runs without a Deferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from txpusher.model import App, CachedEvent, Counts, PresenceMember
+
+
+class Wire(Protocol):
+    """What a socket looks like to the core. No method ever raises or blocks."""
+
+    send: Callable[[bytes], None]
+    """Write complete WebSocket frames, already encoded. Does nothing once the socket is gone."""
+
+    def ping(self) -> None:
+        """Send a WebSocket ping frame."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake; nothing may be sent after it."""
+
+    def pause(self) -> None:
+        """Stop reading: messages arrive faster than they can be handled."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Envelope(NamedTuple):
+    """What one node tells the others about a channel. It never carries a secret.
+
+    Args:
+        app_id: the app.
+        channel: the channel whose subscribers are meant.
+        frames: encoded WebSocket frames to hand on unchanged, each with the ``socket_id`` that does not get it.
+        terminate: whether to end the connections of this user channel instead.
+    """
+
+    app_id: str
+    channel: str
+    frames: Sequence[tuple[bytes, str | None]] = ()
+    terminate: bool = False
+
+
+class Bus(Protocol):
+    """Carries envelopes to the other nodes: at most once, in order per sender, never back to the sender."""
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Hand the envelope to every other node that watches its app and channel."""
+
+    async def watch(self, app_id: str, channel: str) -> None:
+        """Receive what others publish to this channel from now on."""
+
+    async def unwatch(self, app_id: str, channel: str) -> None:
+        """Receive it no longer."""
+
+
+class Joined(NamedTuple):
+    """The answer to a join.
+
+    Args:
+        accepted: False when the presence channel was full; nothing was changed then.
+        first_in_channel: the channel had no subscription before.
+        first_for_user: the member's user had no socket on the channel before.
+        counts: the channel's counts afterwards.
+        members: everybody on the presence channel, the joiner included.
+    """
+
+    accepted: bool
+    first_in_channel: bool
+    first_for_user: bool
+    counts: Counts
+    members: Sequence[PresenceMember]
+
+
+class Left(NamedTuple):
+    """The answer to a leave.
+
+    Args:
+        last_in_channel: the channel has no subscription any more.
+        last_for_user: the member whose user has no socket on the channel any more, else None.
+        counts: the channel's counts afterwards.
+    """
+
+    last_in_channel: bool
+    last_for_user: PresenceMember | None
+    counts: Counts
+
+
+class Roster(Protocol):
+    """The shared truth about who is subscribed where. Every answer is atomic over all nodes."""
+
+    async def join(
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        max_members: int | None = None,
+    ) -> Joined:
+        """Add a subscription; a user who is already there is admitted to a full channel.
+
+        While a user has several sockets, the info of the first one that is still there counts.
+        """
+
+    async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
+        """Take the subscription away; unknown ones change nothing and are last of nothing."""
+
+    async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
+        """The counts of these channels, in their order; zero for vacant ones."""
+
+    async def channels(self, app_id: str, prefix: str = "") -> dict[str, Counts]:
+        """All occupied channels whose name starts with ``prefix``."""
+
+    async def members(self, app_id: str, channel: str) -> Sequence[PresenceMember]:
+        """The distinct users of a presence channel."""
+
+
+class LastEvents(Protocol):
+    """The last event of each cache channel, for a time."""
+
+    async def put(self, app_id: str, channel: str, name: str, data: str, ttl: int) -> None:
+        """Remember this event, in place of an older one, for ``ttl`` seconds."""
+
+    async def get(self, app_id: str, channel: str) -> CachedEvent | None:
+        """The remembered event, or None when there is none or its time is over."""
+
+
+class Adapter(Protocol):
+    """One way of clustering: a bus, a roster and the last events, started and stopped together."""
+
+    bus: Bus
+    roster: Roster
+    last_events: LastEvents
+
+    async def start(self, receive: Callable[[Envelope], None]) -> None:
+        """Connect; ``receive`` is called with what other nodes publish."""
+
+    async def stop(self) -> None:
+        """Leave the roster and disconnect."""
+
+    def health(self) -> Health:
+        """How well the adapter works right now."""
+
+
+class Health(NamedTuple):
+    """``ok`` is False when something the server depends on is away; ``detail`` says what."""
+
+    ok: bool = True
+    detail: str = ""
+
+
+class AppStore(Protocol):
+    """Where apps are looked up."""
+
+    async def by_key(self, key: str) -> App | None:
+        """The app with this public key."""
+
+    async def by_id(self, app_id: str) -> App | None:
+        """The app with this id."""
+
+    async def all(self) -> Iterable[App]:
+        """Every app that is known now."""
+
+
+class Call(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Do not call after all."""
+
+
+class Clock(Protocol):
+    """The part of a reactor that tells the time and wakes up; `twisted.internet.task.Clock` is one."""
+
+    def seconds(self) -> float:
+        """Seconds on a clock that never goes back."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> Call:  # noqa: A002
+        """Call ``callable(*args)`` after ``delay`` seconds."""
+
+
+class Observer(Protocol):
+    """Hears the facts of `txpusher.core.occurrences`. It must be quick and must not raise."""
+
+    def __call__(self, occurrence: tuple[object, ...]) -> None:
+        """Take note of one occurrence."""

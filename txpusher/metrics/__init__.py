@@ -1,0 +1,1 @@
+"""Prometheus metrics: counters fed by occurrences, and the page that shows them."""

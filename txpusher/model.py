@@ -1,0 +1,122 @@
+"""The values the whole server talks about: apps and their limits, events, users, members.
+
+All of them are frozen and carry no behaviour. Sizes are bytes, durations seconds, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one app may do. ``None`` means "no limit".
+
+    The defaults follow soketi (100 KB payloads, 200-character names); Pusher's own are smaller.
+
+    Args:
+        max_connections: sockets open at once in this process.
+        max_client_events_per_second: client events a second, per connection.
+        max_presence_members: distinct users of one presence channel.
+        max_presence_member_size: bytes of ``user_info`` as JSON text.
+        max_user_id_length: characters of a presence or signed-in user id.
+        max_channel_name_length: characters, prefix included.
+        max_channels_per_event: channels one publish may name.
+        max_event_name_length: characters.
+        max_event_size: bytes of an event's ``data`` in UTF-8.
+        max_batch_size: events in one ``batch_events`` request.
+        cache_ttl: seconds a cache channel remembers its last event.
+    """
+
+    max_connections: int | None = None
+    max_client_events_per_second: int | None = 10
+    max_presence_members: int | None = 100
+    max_presence_member_size: int = 2 * 1024
+    max_user_id_length: int = 200
+    max_channel_name_length: int = 200
+    max_channels_per_event: int = 100
+    max_event_name_length: int = 200
+    max_event_size: int = 100 * 1024
+    max_batch_size: int = 10
+    cache_ttl: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One tenant: its credentials, its switches and its limits.
+
+    Args:
+        id: the ``app_id`` of HTTP paths.
+        key: the public key of WebSocket URLs and signatures.
+        secret: the shared secret that signs; never logged, never sent.
+        enabled: a disabled app refuses connections with 4003 and API calls with 403.
+        client_events: whether clients may send ``client-`` events.
+        user_authentication: whether ``pusher:signin`` is answered.
+        subscription_count: whether ``pusher_internal:subscription_count`` is sent.
+        tls_only: whether plain ``ws://`` connections are refused with 4000.
+        allowed_origins: patterns an ``Origin`` header must match; empty allows all.
+        limits: see `Limits`.
+    """
+
+    id: str
+    key: str
+    secret: str = field(repr=False)
+    enabled: bool = True
+    client_events: bool = False
+    user_authentication: bool = True
+    subscription_count: bool = False
+    tls_only: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event to publish.
+
+    Args:
+        name: the event's name.
+        channels: distinct channel names that get it.
+        data: the payload as text; JSON by convention, never parsed on the way.
+        socket_id: a connection that does not get it, usually the one that caused it.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    data: str
+    socket_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A signed-in user: ``id`` and the ``user_info`` for presence channels, as JSON text."""
+
+    id: str
+    info: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceMember:
+    """Somebody on a presence channel: one per user id, however many sockets that user has.
+
+    ``user_info`` is JSON text: it is checked once and never parsed again.
+    """
+
+    user_id: str
+    user_info: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How full a channel is: ``subscriptions`` counts sockets, ``users`` distinct presence members."""
+
+    subscriptions: int = 0
+    users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CachedEvent:
+    """The last event of a cache channel and the seconds it will still be kept."""
+
+    name: str
+    data: str
+    ttl: int

@@ -1,0 +1,1 @@
+"""The Pusher protocol as pure functions and values: no reactor, no sockets."""

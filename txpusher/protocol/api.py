@@ -1,0 +1,220 @@
+"""The HTTP API's bodies and queries in, its answers out, as values.
+
+Everything is validated before anything is published. Source: "Pusher docs: HTTP API".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from txpusher.errors import BadRequest, InvalidMessage, PayloadTooLarge
+from txpusher.model import CachedEvent, Counts, Event, Limits
+from txpusher.protocol.codec import stringify
+from txpusher.protocol.names import (
+    RESERVED_EVENT_PREFIXES,
+    USER_CHANNEL_PREFIX,
+    Kind,
+    channel_problem,
+    is_socket_id,
+    kind_of,
+    user_channel_problem,
+)
+
+Attributes = frozenset[str]
+"""What an ``info`` parameter asks for: user_count, subscription_count, cache."""
+
+NO_ATTRIBUTES: Attributes = frozenset()
+
+
+class Publication(NamedTuple):
+    """One event of a request, and what its sender wants to know about its channels."""
+
+    event: Event
+    info: Attributes
+
+
+def parse_event(body: bytes, limits: Limits, *, allow_reserved: bool) -> Publication:
+    """Read the body of ``POST /apps/{id}/events``.
+
+    Raises:
+        BadRequest: a field is missing or wrong; the text names it.
+        PayloadTooLarge: ``data`` is over the app's limit.
+    """
+    fields = _object(body)
+    channels = fields.get("channels")
+    if not channels:
+        channels = [_required(fields, "channel (or channels)", fields.get("channel"))]
+    if not isinstance(channels, list):
+        raise BadRequest("channels must be a list of channel names")
+    if len(channels) > limits.max_channels_per_event:
+        raise BadRequest(
+            f"channels: {len(channels)} are more than {limits.max_channels_per_event} "
+            "(setting max_channels_per_event)"
+        )
+    return _publication(fields, channels, limits, allow_reserved=allow_reserved)
+
+
+def parse_batch(body: bytes, limits: Limits, *, allow_reserved: bool) -> list[Publication]:
+    """Read the body of ``POST /apps/{id}/batch_events``.
+
+    Raises:
+        BadRequest: a field of any event is missing or wrong; the text names the event and the field.
+        PayloadTooLarge: the ``data`` of any event is over the app's limit.
+    """
+    batch = _object(body).get("batch")
+    if not isinstance(batch, list):
+        raise BadRequest("batch must be a list of events")
+    if len(batch) > limits.max_batch_size:
+        raise BadRequest(
+            f"batch: {len(batch)} events are more than {limits.max_batch_size} (setting max_batch_size)"
+        )
+    return [_batch_item(i, item, limits, allow_reserved=allow_reserved) for i, item in enumerate(batch)]
+
+
+def _batch_item(index: int, item: object, limits: Limits, *, allow_reserved: bool) -> Publication:
+    try:
+        if not isinstance(item, dict):
+            raise BadRequest("an event must be an object")
+        channel = _required(item, "channel", item.get("channel"))
+        return _publication(item, [channel], limits, allow_reserved=allow_reserved)
+    except (BadRequest, PayloadTooLarge) as error:
+        raise type(error)(f"batch[{index}]: {error.message}") from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"body is not valid JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest("body must be a JSON object")
+    return fields
+
+
+def _required(fields: Mapping[str, Any], name: str, value: object) -> object:
+    if value is None:
+        raise BadRequest(f"{name} is missing")
+    return value
+
+
+def _publication(
+    fields: Mapping[str, Any], channels: Sequence[object], limits: Limits, *, allow_reserved: bool
+) -> Publication:
+    name = _event_name(_required(fields, "name", fields.get("name")), limits, allow_reserved=allow_reserved)
+    data = _data(_required(fields, "data", fields.get("data")), limits)
+    for channel in channels:
+        check_channel(channel, limits)
+    socket_id = fields.get("socket_id")
+    if socket_id is not None and not is_socket_id(socket_id):
+        raise BadRequest("socket_id must be two numbers with a dot between them")
+    distinct: tuple[Any, ...] = tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
+    return Publication(Event(name, distinct, data, socket_id), parse_info(fields.get("info")))
+
+
+def checked(event: Event, limits: Limits, *, allow_reserved: bool) -> Event:
+    """Check an event that did not come over HTTP by the same rules.
+
+    Raises:
+        BadRequest: a field breaks a rule; the text names it.
+        PayloadTooLarge: ``data`` is over the app's limit.
+    """
+    _event_name(event.name, limits, allow_reserved=allow_reserved)
+    _data(event.data, limits)
+    for channel in event.channels:
+        check_channel(channel, limits)
+    return event
+
+
+def _event_name(name: object, limits: Limits, *, allow_reserved: bool) -> str:
+    if not isinstance(name, str) or not name:
+        raise BadRequest("name must be a non-empty string")
+    if len(name) > limits.max_event_name_length:
+        limit = limits.max_event_name_length
+        raise BadRequest(f"name is longer than {limit} characters (setting max_event_name_length)")
+    if name.startswith(RESERVED_EVENT_PREFIXES) and not allow_reserved:
+        raise BadRequest(f"name {name!r} is reserved (option --allow-reserved-events)")
+    return name
+
+
+def _data(data: object, limits: Limits) -> str:
+    try:
+        text = stringify(data)
+    except InvalidMessage as error:
+        raise BadRequest(error.message) from error
+    # A character is at most four bytes: most texts need not be encoded to be measured.
+    if len(text) * 4 > limits.max_event_size and len(text.encode()) > limits.max_event_size:
+        raise PayloadTooLarge(
+            f"data of this event exceeds the allowed maximum of {limits.max_event_size} bytes "
+            "(setting max_event_size)"
+        )
+    return text
+
+
+def check_channel(channel: object, limits: Limits) -> Kind:
+    """Check a channel that an API caller named, and tell its kind.
+
+    Raises:
+        BadRequest: the name breaks the naming rules.
+    """
+    if isinstance(channel, str) and channel.startswith(USER_CHANNEL_PREFIX):
+        problem = user_channel_problem(channel, limits.max_user_id_length)
+    else:
+        problem = channel_problem(channel, limits.max_channel_name_length)
+    if problem:
+        raise BadRequest(problem)
+    return kind_of(str(channel))
+
+
+def parse_info(info: object) -> Attributes:
+    """Read an ``info`` parameter: attribute names with commas between; unknown ones are ignored.
+
+    Raises:
+        BadRequest: it is not a string.
+    """
+    if not info:
+        return NO_ATTRIBUTES
+    if not isinstance(info, str):
+        raise BadRequest("info must be a string of attribute names with commas between them")
+    return frozenset(name.strip() for name in info.split(","))
+
+
+def check_channel_list_info(prefix: str, info: Attributes) -> None:
+    """Check the ``info`` of ``GET /apps/{id}/channels``.
+
+    Raises:
+        BadRequest: ``user_count`` is asked for channels that may not be presence channels.
+    """
+    if "user_count" in info and not prefix.startswith("presence-"):
+        raise BadRequest(
+            "info: user_count is known for presence channels only; set filter_by_prefix to presence- or longer"
+        )
+
+
+def check_channel_info(kind: Kind, info: Attributes) -> None:
+    """Check the ``info`` of ``GET /apps/{id}/channels/{name}``.
+
+    Raises:
+        BadRequest: an attribute is not known for this kind of channel.
+    """
+    if "user_count" in info and not kind.is_presence:
+        raise BadRequest("info: cannot retrieve the user count unless the channel is a presence channel")
+    if "cache" in info and not kind.is_cache:
+        raise BadRequest("info: cache is known for cache channels only")
+
+
+def counts_answer(kind: Kind, counts: Counts, info: Attributes) -> dict[str, int]:
+    """Give the attributes that were asked for and apply to this kind of channel."""
+    answer = {}
+    if "user_count" in info and kind.is_presence:
+        answer["user_count"] = counts.users
+    if "subscription_count" in info:
+        answer["subscription_count"] = counts.subscriptions
+    return answer
+
+
+def cache_answer(cached: CachedEvent | None) -> dict[str, Any] | None:
+    """Give the last event of a cache channel, with the seconds it will still be kept."""
+    return None if cached is None else {"data": cached.data, "ttl": cached.ttl}

@@ -1,0 +1,60 @@
+"""The query of ``/app/{key}``: what a client says about itself before its first message.
+
+Source: "Pusher docs: Channels protocol, connection". ``protocol`` and ``version`` are independent: the first is the
+protocol's version, the second the client library's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from txpusher.errors import InvalidVersion, NoProtocol, PathNotFound, UnsupportedProtocol
+
+SUPPORTED_PROTOCOLS = frozenset({"5", "6", "7"})
+SUBPROTOCOL = re.compile(r"pusher-channels-protocol-[0-9]+")
+
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-.+][0-9A-Za-z.+-]+)?")
+
+
+class Handshake(NamedTuple):
+    """What a WebSocket was opened with.
+
+    Args:
+        key: the app key from the path, or None when the path is another one.
+        protocol: the ``protocol`` parameter, if any.
+        version: the ``version`` parameter, if any.
+        origin: the ``Origin`` header, if any.
+        secure: whether the client speaks TLS to us or to the proxy in front.
+    """
+
+    key: str | None
+    protocol: str | None
+    version: str | None
+    origin: str | None
+    secure: bool
+
+
+def check(handshake: Handshake, *, strict: bool) -> str:
+    """Check what can be checked without knowing the app.
+
+    Args:
+        handshake: what the client said.
+        strict: refuse clients that leave out ``protocol`` or send a malformed ``version``.
+
+    Returns:
+        The app key.
+
+    Raises:
+        PathNotFound: 4005. NoProtocol: 4008. UnsupportedProtocol: 4007. InvalidVersion: 4006.
+    """
+    if handshake.key is None:
+        raise PathNotFound
+    if handshake.protocol is None:
+        if strict:
+            raise NoProtocol
+    elif handshake.protocol not in SUPPORTED_PROTOCOLS:
+        raise UnsupportedProtocol
+    if strict and not _VERSION.fullmatch(handshake.version or ""):
+        raise InvalidVersion
+    return handshake.key

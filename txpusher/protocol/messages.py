@@ -1,0 +1,50 @@
+"""What clients say, as frozen values. `txpusher.protocol.codec` makes them from text.
+
+Every field is exactly what the client sent, checked for its type and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Ping(NamedTuple):
+    """``pusher:ping``."""
+
+
+class Subscribe(NamedTuple):
+    """``pusher:subscribe``; ``channel_data`` is the JSON text that was signed."""
+
+    channel: str
+    auth: str | None = None
+    channel_data: str | None = None
+
+
+class Unsubscribe(NamedTuple):
+    """``pusher:unsubscribe``."""
+
+    channel: str
+
+
+class Signin(NamedTuple):
+    """``pusher:signin``; ``user_data`` is the JSON text that was signed."""
+
+    auth: str
+    user_data: str
+
+
+class ClientEvent(NamedTuple):
+    """A ``client-`` event; ``data`` is text already, double-encoded if it was not a string."""
+
+    event: str
+    channel: str
+    data: str
+
+
+class Ignored(NamedTuple):
+    """An event that needs no answer: ``pusher:pong`` and every name we do not know."""
+
+    event: str
+
+
+ClientMessage = Ping | Subscribe | Unsubscribe | Signin | ClientEvent | Ignored

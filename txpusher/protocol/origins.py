@@ -1,0 +1,50 @@
+"""Which web pages may connect: an ``Origin`` header against an app's patterns.
+
+Patterns, whatever their case: ``*``; ``https://app.example.com`` (scheme, host and port); ``app.example.com`` or
+``localhost:3000`` (any scheme); ``*.example.com`` (any sub-domain and the bare domain), also with a scheme; any other
+pattern with one ``*`` matches by its beginning and end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def origin_allowed(origin: str | None, patterns: Iterable[str]) -> bool:
+    """Tell whether a page of this origin may connect.
+
+    Args:
+        origin: the header's value; None, as of clients that are not browsers, matches only ``*``.
+        patterns: at least one; see the module.
+    """
+    return any(_matches((origin or "").lower(), pattern.lower()) for pattern in patterns)
+
+
+def _matches(origin: str, pattern: str) -> bool:
+    if pattern in {"*", "any"}:
+        return True
+    if not origin:
+        return False
+    scheme, _, host = origin.rpartition("://")
+    wanted_scheme, _, wanted_host = pattern.rpartition("://")
+    if wanted_scheme and wanted_scheme != scheme:
+        return False
+    return _host_matches(_with_port(host, scheme), host, wanted_host, scheme)
+
+
+def _host_matches(host_and_port: str, host: str, wanted: str, scheme: str) -> bool:
+    if wanted.startswith("*."):
+        domain = _with_port(wanted[2:], scheme)
+        return host_and_port == domain or host_and_port.endswith("." + domain)
+    if "*" in wanted:
+        beginning, _, end = wanted.partition("*")
+        long_enough = len(host) >= len(beginning) + len(end)
+        return long_enough and host.startswith(beginning) and host.endswith(end)
+    return host_and_port == _with_port(wanted, scheme)
+
+
+def _with_port(host: str, scheme: str) -> str:
+    has_port = ":" in host.rpartition("]")[2]
+    return host if has_port else f"{host}:{_DEFAULT_PORTS.get(scheme, '')}"

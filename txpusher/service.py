@@ -1,0 +1,266 @@
+"""The composition root: what a running server is made of, in the order of building and of stopping.
+
+Stopping is sequential, so that nothing lies to anybody: ``/up`` turns 503, the listeners close, clients are sent
+elsewhere in slices over the drain time, the adapter leaves the cluster, and the metrics page, which showed all of it,
+goes last.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from txpusher import __version__, errors
+from txpusher.apps.memory import MemoryApps
+from txpusher.core.admission import Admission
+from txpusher.core.draining import drain
+from txpusher.core.liveness import Liveness
+from txpusher.core.registry import ChannelRegistry, Options
+from txpusher.core.running import start
+from txpusher.http.authentication import Authenticator
+from txpusher.http.calls import Calls
+from txpusher.http.channels import Channels
+from txpusher.http.events import Events
+from txpusher.http.exchange import Cors
+from txpusher.http.fast_lane import FastLane, Lane
+from txpusher.http.health import Health
+from txpusher.http.requests import ApiSite
+from txpusher.http.root import Root
+from txpusher.http.users import Users
+from txpusher.idle import IdleSweep
+from txpusher.listening import PublicPort
+from txpusher.metrics.facade import Metrics
+from txpusher.plugging import make
+from txpusher.ports import Ports
+from txpusher.process import raise_open_files
+from txpusher.protocol.activity import Timeouts
+from txpusher.protocol.api import checked
+from txpusher.websocket import PusherWebSocketFactory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from txpusher.config import Config
+    from txpusher.interfaces import AppStore
+    from txpusher.model import App, Counts, Event, PresenceMember
+
+_log = Logger()
+T = TypeVar("T")
+
+KEEP_ALIVE = 90.0
+"""Seconds an API caller's connection may be idle: more than the 60 to 75 of common proxies."""
+
+
+class PusherService(Service):
+    """A realtime server as a Twisted service; parent it in any application.
+
+    Args:
+        config: see `txpusher.config.Config`.
+        reactor: runs it.
+
+    Raises:
+        ConfigError: a setting is wrong; the error names it.
+    """
+
+    name = "txpusher"
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self.config = config
+        self._apps = _app_store(config)
+        self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
+        self._metrics = Metrics(
+            prefix=config.metrics_prefix, port=self._port_label, snapshot=self._snapshot, clock=reactor
+        )
+        tell = self._metrics.observer
+        timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
+        self._liveness = Liveness(reactor, timeouts, random.random)
+        self.registry = ChannelRegistry(
+            self._adapter,
+            reactor,
+            self._liveness,
+            secrets.randbelow,
+            tell,
+            Options(config.activity_timeout, config.only_pusher_error),
+        )
+        self._admission = Admission(
+            self._apps,
+            self.registry,
+            max_connections=config.max_connections,
+            strict=config.strict_handshake,
+        )
+        self._handshakes = IdleSweep(reactor, config.handshake_timeout)
+        self._publishers = IdleSweep(reactor, KEEP_ALIVE)
+        self._websockets = PusherWebSocketFactory(
+            self._admission,
+            self.registry,
+            reactor,
+            path_prefix=config.path_prefix,
+            max_message_size=config.max_message_size,
+            max_backlog=config.max_backlog,
+        )
+        public = self._public_port(reactor)
+        self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
+        metrics = (config.metrics,) if config.metrics else ()
+        self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
+        self._reactor = reactor
+
+    def _public_port(self, reactor: Any) -> PublicPort:
+        """Build the HTTP side, and the port that tells it from WebSockets."""
+        config, tell = self.config, self._metrics.observer
+        calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
+        events = Events(self.registry, allow_reserved=config.allow_reserved_events)
+        cors = Cors(config.cors_origins)
+        health = Health(self._apps, self._adapter, self._admission)
+        root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
+        shared = {"path_prefix": config.path_prefix, "max_request_size": config.max_request_size}
+        site = ApiSite(root.app.resource(), reactor, cors, tell, **shared)
+        lane = Lane(
+            calls, events, cors, lambda: site.buildProtocol(None), self._publishers, time.time, **shared
+        )
+        return PublicPort(
+            websocket=lambda: self._websockets.buildProtocol(None),
+            publishing=lambda: FastLane(lane),
+            http=lambda: site.buildProtocol(None),
+            idle=self._handshakes,
+            tell=tell,
+        )
+
+    # Starting and stopping
+
+    def privilegedStartService(self) -> None:
+        """Bind the listeners, while ports below 1024 and root's keys are still allowed.
+
+        Raises:
+            CannotListenError: an address is taken or forbidden.
+        """
+        super().privilegedStartService()
+        self._public.listen()
+        self._private.listen()
+
+    def startService(self) -> None:
+        """Begin to serve."""
+        super().startService()
+        open_files = raise_open_files()
+        self._public.listen()
+        self._private.listen()
+        self._admission.closing = False
+        self._metrics.start()
+        for part in (self._liveness, self._handshakes, self._publishers):
+            part.start()
+        _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        _logged(self._report(open_files), "The start could not be reported")
+
+    def stopService(self) -> Deferred[None]:
+        """Stop serving, in order; fires when all is done."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._admission.closing = True
+        await self._public.stop_listening()
+        await drain(self.registry.connections(), self.config.drain, self._reactor)
+        self._public.close_connections()
+        for part in (self._liveness, self._handshakes, self._publishers):
+            part.stop()
+        await self._adapter.stop()
+        self._metrics.stop()
+        await self._private.stop_listening()
+        self._private.close_connections()
+
+    async def _report(self, open_files: int) -> None:
+        if self.config.demo:
+            _log.warn(
+                "No app is configured: serving the demo app app-id, whose secret everybody knows. "
+                "Configure your own by --app ID:KEY:SECRET or --apps URL."
+            )
+        _log.info(
+            "txpusher {version} listens on {public}, metrics on {metrics}; {apps} apps, adapter {adapter}; "
+            "{open_files} open files (RLIMIT_NOFILE) allow about {connections} connections",
+            version=__version__,
+            public=", ".join(self._public.addresses()),
+            metrics=", ".join(self._private.addresses()) or "none",
+            apps=len(list(await self._apps.all())),
+            adapter=self.config.adapter.partition(":")[0],
+            open_files=open_files,
+            connections=max(0, open_files - 50),
+        )
+
+    # For the application around it
+
+    def publish(self, app_id: str, *events: Event) -> Deferred[None]:
+        """Publish events in order, without HTTP and with the same checks.
+
+        Args:
+            app_id: the app on whose channels they are published.
+            events: all are checked before any is published.
+
+        Returns:
+            A Deferred, which may be awaited, of their having been handed on.
+
+        Raises:
+            NotFound: (as a failure) there is no such app.
+            BadRequest, PayloadTooLarge: (as a failure) an event breaks a rule; nothing was published.
+        """
+
+        async def run() -> None:
+            app = await self._app(app_id)
+            for event in events:
+                checked(event, app.limits, allow_reserved=self.config.allow_reserved_events)
+            await self.registry.publish(app, events)
+
+        return Deferred.fromCoroutine(run())
+
+    def channels(self, app_id: str, prefix: str = "") -> Deferred[dict[str, Counts]]:
+        """Give the occupied channels of an app whose names begin with ``prefix``, with their counts."""
+        return Deferred.fromCoroutine(self._adapter.roster.channels(app_id, prefix))
+
+    def counts(self, app_id: str, channels: Sequence[str]) -> Deferred[list[Counts]]:
+        """Give the counts of these channels, in their order."""
+        return Deferred.fromCoroutine(self._adapter.roster.counts(app_id, channels))
+
+    def members(self, app_id: str, channel: str) -> Deferred[Sequence[PresenceMember]]:
+        """Give the distinct users of a presence channel."""
+        return Deferred.fromCoroutine(self._adapter.roster.members(app_id, channel))
+
+    def terminate(self, app_id: str, user_id: str) -> Deferred[None]:
+        """End every connection that is signed in as this user."""
+        return Deferred.fromCoroutine(self.registry.terminate(app_id, user_id))
+
+    def addresses(self) -> list[str]:
+        """Give where it listens for clients now, such as ``127.0.0.1:6001``."""
+        return self._public.addresses()
+
+    async def _app(self, app_id: str) -> App:
+        app = await self._apps.by_id(app_id)
+        if app is None:
+            raise errors.NotFound(f"There is no app with the id {app_id!r}")
+        return app
+
+    # For the metrics
+
+    def _port_label(self) -> str:
+        addresses = self._public.addresses()
+        return addresses[0].rpartition(":")[2] if addresses else ""
+
+    def _snapshot(self) -> Mapping[str, Any]:
+        return {}
+
+
+def _app_store(config: Config) -> AppStore:
+    if config.apps is None:
+        return MemoryApps(config.served_apps())
+    store: AppStore = make(config.apps, "txpusher.apps", "--apps")
+    return store
+
+
+def _logged(task: Coroutine[Any, Any, T], what: str) -> None:
+    unfinished = start(task)
+    if unfinished is not None:
+        unfinished.addErrback(lambda failure: _log.failure("{what}", failure, what=what))

@@ -1,0 +1,117 @@
+"""Transports that send first and buffer the rest, and that notice slow clients.
+
+Twisted's ``write`` only buffers: every delivery then costs two ``epoll_ctl`` calls beside its ``send`` and waits for
+the next turn of the reactor. These subclasses try ``socket.send`` first while nothing is buffered, which measured
+twice to four times the deliveries a second, and leave everything unusual to the inherited methods: what did not fit,
+errors, a socket that is closing. It works below TLS too, where the TLS layer writes to them.
+
+Twisted buffers without bound for a client that does not read. Past `BackloggedMixin.max_backlog` bytes
+``on_backlog`` is called instead of buffering more.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import tcp, unix
+
+if TYPE_CHECKING:
+    _Base = tcp.Server
+else:
+    _Base = object
+
+
+class BackloggedMixin(_Base):
+    """Bounds what waits for a client that does not read.
+
+    Attributes:
+        max_backlog: bytes that may wait; 0 is no bound, as for HTTP.
+        on_backlog: called once when more would have to wait; nothing is written after that.
+    """
+
+    max_backlog = 0
+    on_backlog: Callable[[], None] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Buffer data, or give the client up when too much waits already."""
+        if self.max_backlog and self.backlog() > self.max_backlog:
+            self._give_up()
+        else:
+            super().write(data)
+
+    def backlog(self) -> int:
+        """Count the bytes that wait to be sent."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    def _give_up(self) -> None:
+        on_backlog, self.on_backlog = self.on_backlog, None
+        if on_backlog is not None:
+            on_backlog()
+
+
+class EagerMixin(BackloggedMixin):
+    """Sends at once while nothing waits."""
+
+    def write(self, data: bytes) -> None:
+        """Send data, or buffer what the socket does not take."""
+        if self._tempDataBuffer or self.dataBuffer or self.disconnecting or not self.connected:
+            super().write(data)
+            return
+        try:
+            sent = self.socket.send(data)
+        except OSError:
+            # Full, or broken: the reactor finds out which.
+            super().write(data)
+            return
+        if sent < len(data):
+            super().write(data[sent:])
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Send the pieces as one."""
+        self.write(b"".join(iovec))
+
+
+class _PromptTCPServer(tcp.Server):
+    """A TCP connection without Nagle's delay: frames are small and wanted now."""
+
+    def __init__(self, sock: socket.socket, *args: Any) -> None:
+        super().__init__(sock, *args)
+        self.setTcpNoDelay(True)  # noqa: FBT003 - Twisted's signature
+
+
+class BufferingTCPServer(BackloggedMixin, _PromptTCPServer):
+    """A TCP connection that sends when the reactor says so."""
+
+
+class BufferingUNIXServer(BackloggedMixin, unix.Server):
+    """The same for UNIX sockets."""
+
+
+class EagerTCPServer(EagerMixin, _PromptTCPServer):
+    """A TCP connection that sends at once."""
+
+
+class EagerUNIXServer(EagerMixin, unix.Server):
+    """The same for UNIX sockets."""
+
+
+def use_transport(port: Any, *, eager: bool) -> None:
+    """Let a listening port make our transports; a port of another kind keeps its own.
+
+    Args:
+        port: what listening gave.
+        eager: whether connections send at once.
+    """
+    if getattr(port, "transport", None) is unix.Server:
+        port.transport = EagerUNIXServer if eager else BufferingUNIXServer
+    elif getattr(port, "transport", None) is tcp.Server:
+        port.transport = EagerTCPServer if eager else BufferingTCPServer
+
+
+def innermost(transport: Any) -> Any:
+    """Find the transport with the socket below TLS and PROXY protocol wrappers."""
+    while not isinstance(transport, BackloggedMixin) and hasattr(transport, "transport"):
+        transport = transport.transport
+    return transport

@@ -1,0 +1,303 @@
+"""The WebSocket side: Autobahn's server protocol as a `txpusher.interfaces.Wire`. Only this file knows Autobahn.
+
+What bit us, and is dealt with here:
+
+* Autobahn copies some 40 options into every connection and formats them for a debug line: they stand on the class
+  instead (`CONFIG_ATTRS` is empty), which halves the cost of a connect.
+* ``sendMessage`` and ``sendPreparedMessage`` format debug lines on every call: frames are written to the transport.
+* Its limits default to none, and ``failByDrop`` would drop without a close code.
+* It claims ``log``, and warns on every client that vanishes: a deploy would write a line a socket.
+* ``onConnect`` exceptions are logged without their traceback: nothing is decided there but the subprotocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.util import wildcards2patterns
+from twisted.internet.interfaces import ISSLTransport
+from twisted.logger import Logger
+
+from txpusher.core.occurrences import ConnectionRefused, MessageDropped
+from txpusher.core.running import start
+from txpusher.errors import ConnectionEnded, InternalError
+from txpusher.protocol import codec
+from txpusher.protocol.handshakes import SUBPROTOCOL, Handshake
+from txpusher.transport import innermost
+
+if TYPE_CHECKING:
+    from autobahn.websocket.types import ConnectionRequest
+    from twisted.internet.base import ReactorBase
+    from twisted.python.failure import Failure
+
+    from txpusher.core.admission import Admission
+    from txpusher.core.connection import Connection
+    from txpusher.core.registry import ChannelRegistry
+
+_log = Logger()
+
+
+class _QuietLog:
+    """Autobahn's logger: what it calls a warning is a client's doing, and is counted elsewhere."""
+
+    def _nothing(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    trace = debug = info = warn = _nothing
+
+    def error(self, message: str, **fields: object) -> None:
+        """Pass errors on."""
+        _log.error(message, **fields)
+
+
+class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
+    """One client's socket.
+
+    Attributes:
+        connection: the conversation on it, once the client is established.
+    """
+
+    CONFIG_ATTRS = ()
+    log = _QuietLog()
+
+    logOctets = logFrames = trackTimings = False
+    utf8validateIncoming = True
+    applyMask = True
+    autoFragmentSize = 0
+    failByDrop = False
+    echoCloseCodeReason = False
+    # The port waits for the whole request before it hands a socket over.
+    openHandshakeTimeout = 0
+    closeHandshakeTimeout = 1
+    tcpNoDelay = True
+    autoPingInterval = autoPingTimeout = 0
+    autoPingSize = 12
+    autoPingRestartOnAnyTraffic = False
+    versions = WebSocketServerProtocol.SUPPORTED_PROTOCOL_VERSIONS
+    webStatus = False
+    requireMaskedClientFrames = True
+    maskServerFrames = False
+    perMessageCompressionAccept = staticmethod(lambda _offers: None)
+    serveFlashSocketPolicy = False
+    flashSocketPolicy = ""
+    allowedOrigins = ("*",)
+    allowedOriginsPatterns = tuple(wildcards2patterns(["*"]))
+    allowNullOrigin = True
+    maxConnections = 0
+    trustXForwardedFor = 0
+
+    peer = ""
+    connection: Connection | None = None
+    send: Callable[[bytes], None]
+
+    # From Twisted
+
+    def connectionMade(self) -> None:
+        """Start without Autobahn's inquiry into the transport, which nobody here reads."""
+        self.send = self.transport.write
+        self._connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the client: any of them prove that it lives."""
+        if self.connection is not None:
+            self.connection.last_seen = self.factory.reactor.seconds()
+        self._dataReceived(data)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Leave everything, whatever the reason."""
+        innermost(self.transport).on_backlog = None
+        self._connectionLost(reason)
+        self._leave()
+
+    # From Autobahn
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        """Choose the subprotocol: at most one, and only a Pusher one."""
+        self._handshake = self._described(request)
+        return next((p for p in request.protocols if SUBPROTOCOL.fullmatch(p)), None)
+
+    def _onOpen(self) -> None:
+        try:
+            unfinished = start(self._admit())
+        except Exception:  # noqa: BLE001 - a bug must end this connection only
+            self._broken()
+        else:
+            if unfinished is not None:
+                unfinished.addErrback(lambda _: self._broken())
+
+    def onMessageEnd(self) -> None:
+        """Hand a whole message on, without Autobahn's futures for listeners we have none of."""
+        if not self.failedByMe and self.connection is not None:
+            if self.message_is_binary:
+                self.connection.received_binary()
+            else:
+                self.connection.received(b"".join(self.message_data))
+        self.message_data = None
+
+    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
+        """Leave before the closing handshake is answered: nothing may be sent after it."""
+        self._leave()
+        return super().onCloseFrame(code, reasonRaw)  # type: ignore[no-any-return]
+
+    def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
+        """Count and end a client that breaks RFC 6455 or a size limit."""
+        label = "message_too_big" if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG else "websocket_violation"
+        if self.connection is not None and not self.connection.closed:
+            self.factory.registry.tell(MessageDropped(self.connection.app.id, label))
+        self._leave()
+        super()._fail_connection(code, reason)
+
+    # As a Wire
+
+    def ping(self) -> None:
+        """Send a WebSocket ping frame."""
+        self.send(codec.PING_FRAME)
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake."""
+        if self.state == self.STATE_OPEN:
+            self.sendClose(code, reason)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.state == self.STATE_OPEN:
+            self.transport.resumeProducing()
+
+    # Our own
+
+    def _described(self, request: ConnectionRequest) -> Handshake:
+        return Handshake(
+            key=app_key(request.path, self.factory.path_prefix),
+            protocol=_last(request.params, "protocol"),
+            version=_last(request.params, "version"),
+            origin=request.headers.get("origin"),
+            secure=ISSLTransport.providedBy(self.transport)
+            or request.headers.get("x-forwarded-proto", "").lower() in {"https", "wss"},
+        )
+
+    async def _admit(self) -> None:
+        try:
+            app = await self.factory.admission.admit(self._handshake)
+        except ConnectionEnded as problem:
+            self._refuse(problem)
+            return
+        if self.state == self.STATE_OPEN:
+            self._watch_backlog()
+            self.connection = self.factory.registry.connect(app, self)
+            self._forget_handshake()
+
+    def _refuse(self, problem: ConnectionEnded) -> None:
+        if self.state == self.STATE_OPEN:
+            self.send(codec.error(problem))
+            self.close(problem.code, problem.message)
+
+    def _broken(self) -> None:
+        _log.failure("Bug while admitting a client; it is disconnected")
+        self.factory.registry.tell(ConnectionRefused("", InternalError.reason))
+        self._refuse(InternalError())
+
+    def _watch_backlog(self) -> None:
+        transport = innermost(self.transport)
+        transport.max_backlog = self.factory.max_backlog
+        transport.on_backlog = self._too_slow
+
+    def _too_slow(self) -> None:
+        connection = self.connection
+        if connection is not None:
+            self.factory.registry.tell(MessageDropped(connection.app.id, "slow_client"))
+            _log.info(
+                "{socket_id} of app {app_id} does not read what it is sent and is disconnected",
+                socket_id=connection.socket_id,
+                app_id=connection.app.id,
+            )
+        # Not loseConnection: it would wait for the buffer to be read.
+        self.transport.abortConnection()
+
+    def _forget_handshake(self) -> None:
+        # Kilobytes a connection that nobody asks for again.
+        self.http_request_data = self.http_headers = self.http_request_params = None
+        self.http_response_data = self.http_status_line = self._wskey = None
+        del self._handshake
+
+    def _leave(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.lost()
+
+
+def app_key(path: str, prefix: str) -> str | None:
+    """Read the app key from the path of a WebSocket request.
+
+    Args:
+        path: as requested, not decoded.
+        prefix: the configured path prefix; it may be missing, as proxies strip it.
+
+    Returns:
+        The decoded key, or None when this is not ``/app/{key}``.
+    """
+    path = path.removeprefix(prefix)
+    if not path.startswith("/app/"):
+        return None
+    key = path.removeprefix("/app/").removesuffix("/")
+    return unquote(key) if key and "/" not in key else None
+
+
+def _last(params: dict[str, list[str]], name: str) -> str | None:
+    values = params.get(name)
+    return values[-1] if values else None
+
+
+class PusherWebSocketFactory(WebSocketServerFactory):  # type: ignore[misc]
+    """Makes the sockets of one service.
+
+    Args:
+        admission: decides who may connect.
+        registry: where the admitted are connected.
+        reactor: tells the time.
+        path_prefix: what stands before ``/app``.
+        max_message_size: bytes of one client message.
+        max_backlog: bytes that may wait for a slow client.
+    """
+
+    log = _QuietLog()
+
+    def __init__(
+        self,
+        admission: Admission,
+        registry: ChannelRegistry,
+        reactor: ReactorBase,
+        *,
+        path_prefix: str = "",
+        max_message_size: int = 64 * 1024,
+        max_backlog: int = 1024 * 1024,
+    ) -> None:
+        super().__init__(server="", reactor=reactor)
+        self.admission = admission
+        self.registry = registry
+        self.path_prefix = path_prefix
+        self.max_backlog = max_backlog
+        self._batched_timer = _Timer(reactor)
+        limits = {"maxFramePayloadSize": max_message_size, "maxMessagePayloadSize": max_message_size}
+        self.protocol = type("PusherWebSocket", (PusherWebSocket,), limits)
+
+    def buildProtocol(self, addr: object) -> Any:
+        """Make one socket."""
+        return super().buildProtocol(addr)
+
+
+class _Timer:
+    """Autobahn's timers on our reactor; it has only one left, for the closing handshake."""
+
+    def __init__(self, reactor: ReactorBase) -> None:
+        self._reactor = reactor
+
+    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Any:
+        """Call ``function`` after ``delay`` seconds."""
+        return self._reactor.callLater(delay, function, *args)
