@@ -1,16 +1,16 @@
 """The public port: WebSocket and HTTP on one listener, told apart by their first bytes.
 
-A connection is looked at until its first request's head is complete, at most `MAX_HEAD` bytes and
-``handshake_timeout`` seconds, and then handed over for good: to Autobahn when it asks for a WebSocket, to the fast lane for publishes when it
-begins with a POST, else to twisted.web. So nothing is parsed twice and no HTTP object outlives the upgrade, and
-Autobahn, which has no limit on headers, never sees an endless one.
+A connection is looked at until the head of its first request tells what it wants, at most `MAX_HEAD` bytes and
+``handshake_timeout`` seconds, and then handed over for good: to Autobahn when it asks for a WebSocket, to the fast
+lane for publishes when it begins with a POST, else to twisted.web. So nothing is parsed twice, no HTTP object outlives
+the upgrade, and Autobahn, which has no limit on headers, never sees an endless one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 
@@ -69,6 +69,8 @@ class Sniffer(Protocol):
     """A connection that has not said what it wants."""
 
     __slots__ = ("_head", "_port")
+    # Always a stream with a socket below; Twisted's own type says less.
+    transport: Any
 
     def __init__(self, port: PublicPort) -> None:
         self._port = port

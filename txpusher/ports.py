@@ -92,7 +92,9 @@ class Ports:
 
     def addresses(self) -> list[str]:
         """Give the addresses that are listened on, as people write them."""
-        return [_address(port.getHost()) for port in self._ports if getattr(port, "connected", True)]
+        return [
+            _address(port.getHost()) for port in self._ports if getattr(port, "connected", True)
+        ]
 
 
 def _endpoint(reactor: Any, text: str, setting: str) -> Any:

@@ -37,6 +37,7 @@ from txpusher.http.users import Users
 from txpusher.idle import IdleSweep
 from txpusher.listening import PublicPort
 from txpusher.metrics.facade import Metrics
+from txpusher.metrics.snapshot import take
 from txpusher.plugging import make
 from txpusher.ports import Ports
 from txpusher.process import raise_open_files
@@ -45,7 +46,7 @@ from txpusher.protocol.api import checked
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from txpusher.config import Config
     from txpusher.interfaces import AppStore
@@ -74,14 +75,18 @@ class PusherService(Service):
     def __init__(self, config: Config, reactor: Any) -> None:
         self.config = config
         self._apps = _app_store(config)
+        self._known_apps: tuple[str, ...] = ()
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
-            prefix=config.metrics_prefix, port=self._port_label, snapshot=self._snapshot, clock=reactor
+            prefix=config.metrics_prefix,
+            port=self._port_label,
+            snapshot=lambda: take(self.registry, self._known_apps),
+            clock=reactor,
         )
         tell = self._metrics.observer
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
-        self.registry = ChannelRegistry(
+        self.registry: ChannelRegistry = ChannelRegistry(
             self._adapter,
             reactor,
             self._liveness,
@@ -122,7 +127,13 @@ class PusherService(Service):
         shared = {"path_prefix": config.path_prefix, "max_request_size": config.max_request_size}
         site = ApiSite(root.app.resource(), reactor, cors, tell, **shared)
         lane = Lane(
-            calls, events, cors, lambda: site.buildProtocol(None), self._publishers, time.time, **shared
+            calls,
+            events,
+            cors,
+            lambda: site.buildProtocol(None),
+            self._publishers,
+            time.time,
+            **shared,
         )
         return PublicPort(
             websocket=lambda: self._websockets.buildProtocol(None),
@@ -175,6 +186,7 @@ class PusherService(Service):
         self._private.close_connections()
 
     async def _report(self, open_files: int) -> None:
+        self._known_apps = tuple(app.id for app in await self._apps.all())
         if self.config.demo:
             _log.warn(
                 "No app is configured: serving the demo app app-id, whose secret everybody knows. "
@@ -186,7 +198,7 @@ class PusherService(Service):
             version=__version__,
             public=", ".join(self._public.addresses()),
             metrics=", ".join(self._private.addresses()) or "none",
-            apps=len(list(await self._apps.all())),
+            apps=len(self._known_apps),
             adapter=self.config.adapter.partition(":")[0],
             open_files=open_files,
             connections=max(0, open_files - 50),
@@ -248,9 +260,6 @@ class PusherService(Service):
     def _port_label(self) -> str:
         addresses = self._public.addresses()
         return addresses[0].rpartition(":")[2] if addresses else ""
-
-    def _snapshot(self) -> Mapping[str, Any]:
-        return {}
 
 
 def _app_store(config: Config) -> AppStore:

@@ -56,13 +56,13 @@ class EagerMixin(BackloggedMixin):
 
     def write(self, data: bytes) -> None:
         """Send data, or buffer what the socket does not take."""
-        if self._tempDataBuffer or self.dataBuffer or self.disconnecting or not self.connected:
+        if self._tempDataBuffer or self.dataBuffer:
             super().write(data)
             return
         try:
             sent = self.socket.send(data)
-        except OSError:
-            # Full, or broken: the reactor finds out which.
+        except (OSError, AttributeError):
+            # Full, broken, or gone: Twisted knows what to do about each.
             super().write(data)
             return
         if sent < len(data):
@@ -78,7 +78,7 @@ class _PromptTCPServer(tcp.Server):
 
     def __init__(self, sock: socket.socket, *args: Any) -> None:
         super().__init__(sock, *args)
-        self.setTcpNoDelay(True)  # noqa: FBT003 - Twisted's signature
+        self.setTcpNoDelay(True)
 
 
 class BufferingTCPServer(BackloggedMixin, _PromptTCPServer):

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.util import wildcards2patterns
 from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
@@ -31,7 +32,6 @@ from txpusher.transport import innermost
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest
     from twisted.internet.base import ReactorBase
-    from twisted.python.failure import Failure
 
     from txpusher.core.admission import Admission
     from txpusher.core.connection import Connection
@@ -53,14 +53,14 @@ class _QuietLog:
         _log.error(message, **fields)
 
 
-class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
+class PusherWebSocket(WebSocketServerProtocol):
     """One client's socket.
 
     Attributes:
         connection: the conversation on it, once the client is established.
     """
 
-    CONFIG_ATTRS = ()
+    CONFIG_ATTRS: list[str] = []  # noqa: RUF012 - Autobahn's spelling
     log = _QuietLog()
 
     logOctets = logFrames = trackTimings = False
@@ -90,6 +90,8 @@ class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
     trustXForwardedFor = 0
 
     peer = ""
+    # Always a stream with a socket below; Autobahn's own types say less.
+    transport: Any
     connection: Connection | None = None
     send: Callable[[bytes], None]
 
@@ -106,7 +108,7 @@ class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
             self.connection.last_seen = self.factory.reactor.seconds()
         self._dataReceived(data)
 
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Any = connectionDone) -> None:
         """Leave everything, whatever the reason."""
         innermost(self.transport).on_backlog = None
         self._connectionLost(reason)
@@ -135,16 +137,20 @@ class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
                 self.connection.received_binary()
             else:
                 self.connection.received(b"".join(self.message_data))
-        self.message_data = None
+        self.message_data = []
 
-    def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool | None:
+    def onCloseFrame(self, code: Any, reasonRaw: Any) -> bool | None:
         """Leave before the closing handshake is answered: nothing may be sent after it."""
         self._leave()
-        return super().onCloseFrame(code, reasonRaw)  # type: ignore[no-any-return]
+        return super().onCloseFrame(code, reasonRaw)
 
     def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
         """Count and end a client that breaks RFC 6455 or a size limit."""
-        label = "message_too_big" if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG else "websocket_violation"
+        label = (
+            "message_too_big"
+            if code == self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG
+            else "websocket_violation"
+        )
         if self.connection is not None and not self.connection.closed:
             self.factory.registry.tell(MessageDropped(self.connection.app.id, label))
         self._leave()
@@ -222,9 +228,13 @@ class PusherWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _forget_handshake(self) -> None:
         # Kilobytes a connection that nobody asks for again.
-        self.http_request_data = self.http_headers = self.http_request_params = None
-        self.http_response_data = self.http_status_line = self._wskey = None
-        del self._handshake
+        del (
+            self.http_request_data,
+            self.http_headers,
+            self.http_request_params,
+            self.http_status_line,
+        )
+        del self._wskey, self._handshake
 
     def _leave(self) -> None:
         connection, self.connection = self.connection, None
@@ -254,7 +264,7 @@ def _last(params: dict[str, list[str]], name: str) -> str | None:
     return values[-1] if values else None
 
 
-class PusherWebSocketFactory(WebSocketServerFactory):  # type: ignore[misc]
+class PusherWebSocketFactory(WebSocketServerFactory):
     """Makes the sockets of one service.
 
     Args:
@@ -284,12 +294,11 @@ class PusherWebSocketFactory(WebSocketServerFactory):  # type: ignore[misc]
         self.path_prefix = path_prefix
         self.max_backlog = max_backlog
         self._batched_timer = _Timer(reactor)
-        limits = {"maxFramePayloadSize": max_message_size, "maxMessagePayloadSize": max_message_size}
-        self.protocol = type("PusherWebSocket", (PusherWebSocket,), limits)
-
-    def buildProtocol(self, addr: object) -> Any:
-        """Make one socket."""
-        return super().buildProtocol(addr)
+        limits = {
+            "maxFramePayloadSize": max_message_size,
+            "maxMessagePayloadSize": max_message_size,
+        }
+        self.protocol: Any = type("PusherWebSocket", (PusherWebSocket,), limits)
 
 
 class _Timer:

@@ -158,7 +158,9 @@ class MemoryRoster:
     async def channels(self, app_id: str, prefix: str = "") -> dict[str, Counts]:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {})
-        return {name: channel.counts() for name, channel in there.items() if name.startswith(prefix)}
+        return {
+            name: channel.counts() for name, channel in there.items() if name.startswith(prefix)
+        }
 
     async def members(self, app_id: str, channel: str) -> Sequence[PresenceMember]:
         """See `txpusher.interfaces.Roster`."""

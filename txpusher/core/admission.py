@@ -102,7 +102,10 @@ class Admission:
 
     def _check_room(self, app: App) -> None:
         registry = self._registry
-        if self._max_connections is not None and registry.connection_count() >= self._max_connections:
+        if (
+            self._max_connections is not None
+            and registry.connection_count() >= self._max_connections
+        ):
             raise OverCapacity
         quota = app.limits.max_connections
         if quota is not None and registry.connection_count(app.id) >= quota:

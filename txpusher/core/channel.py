@@ -44,6 +44,7 @@ class Channel:
         subscribers: the connections, each with the ``send`` of its wire.
         holders: how many subscriptions are under way; the channel is kept for them.
         count_call: the call that will tell the subscription count, if one is due.
+        watched: whether the bus brings what other nodes publish to it.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Channel:
         "kind",
         "name",
         "subscribers",
+        "watched",
     )
 
     def __init__(
@@ -69,6 +71,7 @@ class Channel:
         self.subscribers: dict[Connection, Callable[[bytes], None]] = {}
         self.holders = 0
         self.count_call: object | None = None
+        self.watched = False
         self._clock = clock
         self._tell = tell
         # Frames that wait for the round under way; None while there is none.
@@ -97,37 +100,49 @@ class Channel:
             self._pending_since = self._clock.seconds()
         self._pending.extend(frames)
 
-    def _round(self, frames: Sequence[Frame], newcomers: dict[Connection, int], since: float) -> None:
+    def _round(
+        self, frames: Sequence[Frame], newcomers: dict[Connection, int], since: float
+    ) -> None:
         payload = frames[0][0] if len(frames) == 1 else b"".join([frame for frame, _ in frames])
         apart = newcomers.keys() | {excluded for _, excluded in frames if excluded is not None}
         apart &= self.subscribers.keys()
         alike = len(self.subscribers) - len(apart)
         messages, size = alike * len(frames), alike * len(payload)
         for connection in apart:
-            own = [f for f, excluded in frames[newcomers.get(connection, 0) :] if excluded is not connection]
+            own = [
+                f
+                for f, excluded in frames[newcomers.get(connection, 0) :]
+                if excluded is not connection
+            ]
             if own:
                 joined = b"".join(own)
                 self.subscribers[connection](joined)
                 messages, size = messages + len(own), size + len(joined)
         sent = Delivered(self.app_id, self.kind, messages, size, since)
-        receivers = [c for c in self.subscribers if c not in apart] if apart else list(self.subscribers)
         if alike <= SLICE:
-            for connection in receivers:
-                self.subscribers[connection](payload)
+            for write in [w for c, w in self.subscribers.items() if c not in apart]:
+                write(payload)
             self._finished(sent)
             return
         self._pending = []
-        self._slice(receivers, 0, payload, sent)
+        self._slice([c for c in self.subscribers if c not in apart], 0, payload, len(frames), sent)
 
-    def _slice(self, receivers: list[Connection], begin: int, payload: bytes, sent: Delivered) -> None:
+    def _slice(
+        self, receivers: list[Connection], begin: int, payload: bytes, frames: int, sent: Delivered
+    ) -> None:
         end = begin + SLICE
-        subscribers, newcomers = self.subscribers, self._newcomers
+        subscribers, newcomers, gone = self.subscribers, self._newcomers, 0
         for connection in receivers[begin:end]:
             # Who left has no write any more; who left and came back must not get what is older.
             if connection in subscribers and connection not in newcomers:
                 subscribers[connection](payload)
+            else:
+                gone += 1
+        if gone:
+            messages, size = sent.messages - gone * frames, sent.size - gone * len(payload)
+            sent = sent._replace(messages=messages, size=size)
         if end < len(receivers):
-            self._clock.callLater(0, self._slice, receivers, end, payload, sent)
+            self._clock.callLater(0, self._slice, receivers, end, payload, frames, sent)
             return
         self._finished(sent)
         self._next_round()

@@ -136,34 +136,45 @@ class Connection:
     def _do(self, task: Coroutine[Any, Any, None]) -> None:
         if self._busy:
             self._wait(task)
-            return
-        self._busy = True
-        try:
-            unfinished = start(task)
-        except Exception:  # noqa: BLE001 - a bug must end this connection only
-            self._done(Failure())
         else:
-            if unfinished is None:
-                self._done(None)
-            else:
-                unfinished.addBoth(self._done)
+            self._busy = True
+            self._work(task)
 
     def _wait(self, task: Coroutine[Any, Any, None]) -> None:
         if self._inbox is None:
             self._inbox = deque()
-            self.wire.pause()
+            # A socket that closes is read on: the client's answer ends it.
+            if not self.closed:
+                self.wire.pause()
         self._inbox.append(task)
 
-    def _done(self, result: object) -> None:
+    def _work(self, task: Coroutine[Any, Any, None] | None) -> None:
+        # A loop, as thousands of messages may wait and each would nest in the one before it.
+        while task is not None:
+            try:
+                unfinished = start(task)
+            except Exception:  # noqa: BLE001 - a bug must end this connection only
+                self._failed(Failure())
+            else:
+                if unfinished is not None:
+                    unfinished.addBoth(self._work_on)
+                    return
+            task = self._next()
         self._busy = False
+
+    def _work_on(self, result: object) -> None:
         if isinstance(result, Failure):
             self._failed(result)
-        if self._inbox is not None:
-            task = self._inbox.popleft()
-            if not self._inbox:
-                self._inbox = None
-                self.wire.resume()
-            self._do(task)
+        self._work(self._next())
+
+    def _next(self) -> Coroutine[Any, Any, None] | None:
+        if self._inbox is None:
+            return None
+        task = self._inbox.popleft()
+        if not self._inbox:
+            self._inbox = None
+            self.wire.resume()
+        return task
 
     def _failed(self, failure: Failure) -> None:
         _log.failure(

@@ -92,7 +92,9 @@ def _member(connection: Connection, message: Subscribe) -> PresenceMember:
     if message.channel_data:
         return identities.presence_member(message.channel_data, connection.app.limits)
     if connection.user is None:
-        raise InvalidChannelData("channel_data is missing, and nobody is signed in on this connection")
+        raise InvalidChannelData(
+            "channel_data is missing, and nobody is signed in on this connection"
+        )
     return PresenceMember(connection.user.id, connection.user.info)
 
 
@@ -103,7 +105,9 @@ async def _unsubscribe(connection: Connection, message: Unsubscribe) -> None:
 async def _sign_in(connection: Connection, message: Signin) -> None:
     app = connection.app
     if not app.user_authentication:
-        raise SigninRefused("User authentication is not enabled for this app (app setting user_authentication)")
+        raise SigninRefused(
+            "User authentication is not enabled for this app (app setting user_authentication)"
+        )
     text = signatures.user_text(connection.socket_id, message.user_data)
     problem = signatures.authorization_problem(message.auth, app.key, app.secret, text)
     if problem:
@@ -133,7 +137,9 @@ def _checked_sender(connection: Connection, message: ClientEvent) -> PresenceMem
     if not app.client_events:
         raise ClientEventsDisabled
     if not kind_of(message.channel).takes_client_events:
-        raise ClientEventRefused("Client event rejected - only supported on private and presence channels")
+        raise ClientEventRefused(
+            "Client event rejected - only supported on private and presence channels"
+        )
     subscription = connection.subscriptions.get(message.channel)
     if subscription is None:
         raise ClientEventRefused(f"Client event rejected - not subscribed to {message.channel}")
@@ -142,7 +148,10 @@ def _checked_sender(connection: Connection, message: ClientEvent) -> PresenceMem
         raise ClientEventRefused(
             f"Client event rejected - name is longer than {limit} characters (setting max_event_name_length)"
         )
-    if len(message.data) > app.limits.max_event_size or len(message.data.encode()) > app.limits.max_event_size:
+    if (
+        len(message.data) > app.limits.max_event_size
+        or len(message.data.encode()) > app.limits.max_event_size
+    ):
         limit = app.limits.max_event_size
         raise ClientEventRefused(
             f"Client event rejected - data is larger than {limit} bytes (setting max_event_size)"

@@ -47,4 +47,6 @@ async def _tell_current(registry: ChannelRegistry, channel: Channel) -> None:
 
 async def _tell(registry: ChannelRegistry, channel: Channel, count: int) -> None:
     registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, count))
-    await registry.broadcast(channel.app_id, channel.name, codec.subscription_count(channel.name, count))
+    await registry.broadcast(
+        channel.app_id, channel.name, codec.subscription_count(channel.name, count)
+    )

@@ -31,7 +31,11 @@ async def drain(connections: Sequence[Connection], seconds: float, clock: Clock)
         seconds: how long it may take.
         clock: waits between slices.
     """
-    size = max(AT_LEAST, ceil(len(connections) * PAUSE / seconds)) if seconds else len(connections)
+    size = (
+        max(AT_LEAST, ceil(len(connections) * PAUSE / seconds))
+        if seconds
+        else max(1, len(connections))
+    )
     for begin in range(0, len(connections), size):
         if begin:
             await _wait(clock, PAUSE)

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from twisted.logger import Logger
+
 from txpusher.core.channel import Channel, Frame
+from txpusher.core.connection import Connection
 from txpusher.core.counting import count_changed
 from txpusher.core.occurrences import (
     CacheMissed,
@@ -24,7 +27,6 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
-from txpusher.core.connection import Connection
 from txpusher.errors import PresenceChannelFull, Terminated
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -32,8 +34,10 @@ from txpusher.protocol.names import Kind, kind_of, new_socket_id, user_channel
 
 if TYPE_CHECKING:
     from txpusher.core.liveness import Liveness
-    from txpusher.interfaces import Adapter, Clock, Joined, Wire
+    from txpusher.interfaces import Adapter, Clock, Joined, Left, Wire
     from txpusher.model import App, Event, PresenceMember, User
+
+_log = Logger()
 
 
 class Options(NamedTuple):
@@ -108,11 +112,16 @@ class ChannelRegistry:
         self.apps[connection.app.id].connections.pop(connection.socket_id, None)
         for channel, _ in connection.subscriptions.values():
             channel.remove(connection)
+        of_user = self._user_channel(connection)
+        if of_user is not None:
+            of_user.remove(connection)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
 
     def connections(self) -> list[Connection]:
         """All connections of this process."""
-        return [connection for local in self.apps.values() for connection in local.connections.values()]
+        return [
+            connection for local in self.apps.values() for connection in local.connections.values()
+        ]
 
     def connection_count(self, app_id: str | None = None) -> int:
         """How many connections this process has, of one app or of all."""
@@ -135,46 +144,60 @@ class ChannelRegistry:
         channel = await self._open(app_id, name, kind)
         try:
             again = name in connection.subscriptions
-            joined = await self.adapter.roster.join(app_id, name, connection.socket_id, member, limit)
+            joined = await self.adapter.roster.join(
+                app_id, name, connection.socket_id, member, limit
+            )
             if not joined.accepted:
                 raise PresenceChannelFull(
                     f"{name} has the {limit} members it may have (setting max_presence_members)"
                 )
             if not again:
-                await self._arrived(connection, channel, member, joined)
-            await self._confirm(connection, channel, joined)
+                self._arrived(connection, channel, member, joined)
+            self._confirm(connection, channel, joined)
+            if member is not None and joined.first_for_user:
+                await self.broadcast(
+                    app_id, name, codec.member_added(name, member), excluded=connection
+                )
+            if kind.is_cache:
+                await self._replay(connection, name)
             if not again and connection.app.subscription_count and not kind.is_presence:
                 await count_changed(self, channel, joined.counts.subscriptions)
         finally:
             await self._release(channel)
 
-    async def _arrived(
-        self, connection: Connection, channel: Channel, member: PresenceMember | None, joined: Joined
+    def _arrived(
+        self,
+        connection: Connection,
+        channel: Channel,
+        member: PresenceMember | None,
+        joined: Joined,
     ) -> None:
         app_id, name = channel.app_id, channel.name
         connection.subscriptions[name] = (channel, member)
+        # From here on nothing is missed: the members were counted a moment ago, and their successors come
+        # after the confirmation, which is sent before anything is waited for.
+        if not connection.closed:
+            channel.add(connection)
         self.tell(Subscribed(app_id, name, channel.kind))
         if joined.first_in_channel:
             self.tell(ChannelOccupied(app_id, name))
         if member is not None and joined.first_for_user:
             self.tell(MemberAdded(app_id, name, member.user_id))
-            await self.broadcast(app_id, name, codec.member_added(name, member))
-        if not connection.closed:
-            channel.add(connection)
 
-    async def _confirm(self, connection: Connection, channel: Channel, joined: Joined) -> None:
+    def _confirm(self, connection: Connection, channel: Channel, joined: Joined) -> None:
         name = channel.name
         if not channel.kind.is_presence:
             connection.send(codec.subscription_succeeded(name))
         else:
             connection.send(codec.presence_succeeded(name, joined.members))
-        if not channel.kind.is_cache:
-            return
-        cached = await self.adapter.last_events.get(channel.app_id, name)
+
+    async def _replay(self, connection: Connection, name: str) -> None:
+        app_id = connection.app.id
+        cached = await self.adapter.last_events.get(app_id, name)
         if cached is not None:
             connection.send(codec.channel_event(cached.name, name, cached.data))
         else:
-            self.tell(CacheMissed(channel.app_id, name))
+            self.tell(CacheMissed(app_id, name))
             connection.send(codec.cache_miss(name))
 
     async def unsubscribe(self, connection: Connection, name: str) -> None:
@@ -184,9 +207,15 @@ class ChannelRegistry:
             return
         channel, _ = subscription
         channel.remove(connection)
-        app_id = channel.app_id
-        left = await self.adapter.roster.leave(app_id, name, connection.socket_id)
-        self.tell(Unsubscribed(app_id, name, channel.kind))
+        self.tell(Unsubscribed(channel.app_id, name, channel.kind))
+        try:
+            left = await self.adapter.roster.leave(channel.app_id, name, connection.socket_id)
+            await self._departed(connection, channel, left)
+        finally:
+            await self._drop_if_unused(channel)
+
+    async def _departed(self, connection: Connection, channel: Channel, left: Left) -> None:
+        app_id, name = channel.app_id, channel.name
         if left.last_for_user is not None:
             user_id = left.last_for_user.user_id
             self.tell(MemberRemoved(app_id, name, user_id))
@@ -195,28 +224,44 @@ class ChannelRegistry:
             self.tell(ChannelVacated(app_id, name))
         elif connection.app.subscription_count and not channel.kind.is_presence:
             await count_changed(self, channel, left.counts.subscriptions)
-        await self._drop_if_unused(channel)
 
     async def leave_all(self, connection: Connection) -> None:
-        """Take a connection off everything it is on."""
+        """Take a connection off everything it is on; what goes wrong with one channel is no other's matter."""
         for name in tuple(connection.subscriptions):
-            await self.unsubscribe(connection, name)
-        if connection.user is not None:
-            channel = self.apps[connection.app.id].channels.get(user_channel(connection.user.id))
-            if channel is not None:
-                channel.remove(connection)
-                await self._drop_if_unused(channel)
+            try:
+                await self.unsubscribe(connection, name)
+            except Exception:  # noqa: BLE001 - a ghost on one channel is enough
+                _log.failure(
+                    "{socket_id} of app {app_id} could not leave {channel}",
+                    app_id=connection.app.id,
+                    socket_id=connection.socket_id,
+                    channel=name,
+                )
+        channel = self._user_channel(connection)
+        if channel is not None:
+            channel.remove(connection)
+            await self._drop_if_unused(channel)
+
+    def _user_channel(self, connection: Connection) -> Channel | None:
+        if connection.user is None:
+            return None
+        return self.apps[connection.app.id].channels.get(user_channel(connection.user.id))
 
     async def _open(self, app_id: str, name: str, kind: Kind) -> Channel:
         """Get or make a channel, and keep it until `_release` although nobody may be on it yet."""
         channels = self.apps[app_id].channels
         channel = channels.get(name)
-        if channel is not None:
-            channel.holders += 1
-            return channel
-        channel = channels[name] = Channel(app_id, name, kind, self.clock, self.tell)
+        if channel is None:
+            channel = channels[name] = Channel(app_id, name, kind, self.clock, self.tell)
         channel.holders += 1
-        await self.adapter.bus.watch(app_id, name)
+        try:
+            # Whoever comes while the first one waits for the bus waits for it, too.
+            if not channel.watched:
+                await self.adapter.bus.watch(app_id, name)
+                channel.watched = True
+        except BaseException:
+            await self._release(channel)
+            raise
         return channel
 
     async def _release(self, channel: Channel) -> None:
@@ -225,7 +270,11 @@ class ChannelRegistry:
 
     async def _drop_if_unused(self, channel: Channel) -> None:
         channels = self.apps[channel.app_id].channels
-        if not channel.subscribers and not channel.holders and channels.get(channel.name) is channel:
+        if (
+            not channel.subscribers
+            and not channel.holders
+            and channels.get(channel.name) is channel
+        ):
             del channels[channel.name]
             await self.adapter.bus.unwatch(channel.app_id, channel.name)
 

@@ -93,7 +93,9 @@ class Authenticator:
                     f"{request.path}; a proxy in between changes it (option --path-prefix)"
                 )
         text = signatures.request_text(request.method, request.path, query)
-        raise Unauthorized(f"Invalid signature: expected HMAC SHA256 hex of {text!r} with the app's secret")
+        raise Unauthorized(
+            f"Invalid signature: expected HMAC SHA256 hex of {text!r} with the app's secret"
+        )
 
 
 def _required(given: dict[str, str], name: str) -> str:

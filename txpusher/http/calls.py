@@ -45,7 +45,9 @@ class Calls:
         self._apps = apps
         self._tell = tell
 
-    async def signed(self, app_id: str | None, request: ApiRequest, endpoint: SignedEndpoint) -> Answer:
+    async def signed(
+        self, app_id: str | None, request: ApiRequest, endpoint: SignedEndpoint
+    ) -> Answer:
         """Answer a request that has to be signed.
 
         Args:
@@ -61,7 +63,9 @@ class Calls:
             answer = await endpoint(app, request)
         except Exception as error:  # noqa: BLE001 - a bug must not end the connection without an answer
             answer = self._wrong(error, request)
-        self._tell(ApiCalled(app.id if app else "", answer.status, len(request.body), len(answer.body)))
+        self._tell(
+            ApiCalled(app.id if app else "", answer.status, len(request.body), len(answer.body))
+        )
         return answer
 
     async def open(self, request: ApiRequest, endpoint: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -91,7 +95,14 @@ class Calls:
     def _wrong(error: Exception, request: ApiRequest) -> Answer:
         if isinstance(error, ApiError):
             if isinstance(error, ServiceUnavailable):
-                _log.warn("{method} {path}: {error}", method=request.method, path=request.path, error=error)
+                _log.warn(
+                    "{method} {path}: {error}",
+                    method=request.method,
+                    path=request.path,
+                    error=error,
+                )
             return error_answer(error)
-        _log.failure("Bug while answering {method} {path}", method=request.method, path=request.path)
+        _log.failure(
+            "Bug while answering {method} {path}", method=request.method, path=request.path
+        )
         return error_answer(_Failed("Internal server error"))

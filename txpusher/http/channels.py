@@ -36,7 +36,10 @@ class Channels:
         prefix, info = query.get("filter_by_prefix", ""), api.parse_info(query.get("info"))
         api.check_channel_list_info(prefix, info)
         channels = await self._adapter.roster.channels(app.id, prefix)
-        answers = {name: api.counts_answer(kind_of(name), counts, info) for name, counts in channels.items()}
+        answers = {
+            name: api.counts_answer(kind_of(name), counts, info)
+            for name, counts in channels.items()
+        }
         return json_answer({"channels": answers})
 
     async def show(self, app: App, request: ApiRequest, channel: str) -> Answer:

@@ -49,10 +49,16 @@ class Events:
         await self._registry.publish(app, [event for event, _ in batch])
         if not any(info for _, info in batch):
             return EMPTY
-        return json_answer({"batch": await self._counts(app, [(e.channels[0], info) for e, info in batch])})
+        return json_answer(
+            {"batch": await self._counts(app, [(e.channels[0], info) for e, info in batch])}
+        )
 
-    async def _counts(self, app: App, wanted: list[tuple[str, api.Attributes]]) -> list[dict[str, Any]]:
-        counts = await self._registry.adapter.roster.counts(app.id, [channel for channel, _ in wanted])
+    async def _counts(
+        self, app: App, wanted: list[tuple[str, api.Attributes]]
+    ) -> list[dict[str, Any]]:
+        counts = await self._registry.adapter.roster.counts(
+            app.id, [channel for channel, _ in wanted]
+        )
         return [
             api.counts_answer(kind_of(channel), count, info)
             for (channel, info), count in zip(wanted, counts, strict=True)

@@ -86,7 +86,9 @@ class Cors:
         return Answer(204, b"", headers)
 
 
-def response_bytes(answer: Answer, further: tuple[tuple[str, str], ...], *, close: bool = False) -> bytes:
+def response_bytes(
+    answer: Answer, further: tuple[tuple[str, str], ...], *, close: bool = False
+) -> bytes:
     """Encode a whole HTTP/1.1 response.
 
     Args:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from httptools import HttpParserError, HttpRequestParser
 from twisted.internet.protocol import Protocol, connectionDone
@@ -20,7 +20,7 @@ from twisted.web.http import datetimeToString
 
 from txpusher.core.running import start
 from txpusher.handover import hand_over
-from txpusher.http.exchange import Answer, ApiRequest, response_bytes
+from txpusher.http.exchange import EMPTY, Answer, ApiRequest, response_bytes
 from txpusher.http.requests import READ_HEADERS
 
 if TYPE_CHECKING:
@@ -65,12 +65,16 @@ class Lane:
         self.idle = idle
         self.max_request_size = max_request_size
         prefix = re.escape(path_prefix.encode())
-        self.usual = re.compile(rb"POST (?:%b)?/apps/([\w.~-]+)/(batch_)?events[? ]" % prefix, re.ASCII)
+        self.usual = re.compile(
+            rb"POST (?:%b)?/apps/([\w.~-]+)/(batch_)?events[? ]" % prefix, re.ASCII
+        )
         self._calls = calls
         self._events = events
         self._cors = cors
         self._time = time
-        self._dated = (0, "")
+        self._date_second = 0
+        self._date = ""
+        self._usual_response = b""
 
     async def publish(self, app_id: str, request: ApiRequest, *, batch: bool) -> Answer:
         """Do what either publish endpoint does."""
@@ -78,16 +82,26 @@ class Lane:
         return await self._calls.signed(app_id, request, endpoint)
 
     def response(self, answer: Answer, origin: str | None, *, close: bool) -> bytes:
-        """Encode a response; the date is formatted once a second."""
+        """Encode a response; what nearly all publishes are answered is encoded once a second."""
         now = int(self._time())
-        if now != self._dated[0]:
-            self._dated = (now, datetimeToString(now).decode())
-        headers = (("Date", self._dated[1]), *self._cors.headers(origin))
-        return response_bytes(answer, headers, close=close)
+        if now != self._date_second:
+            self._date_second, self._date = now, datetimeToString(now).decode()
+            self._usual_response = self._encoded(EMPTY, None, close=False)
+        if answer is EMPTY and origin is None and not close:
+            return self._usual_response
+        return self._encoded(answer, origin, close=close)
+
+    def _encoded(self, answer: Answer, origin: str | None, *, close: bool) -> bytes:
+        return response_bytes(
+            answer, (("Date", self._date), *self._cors.headers(origin)), close=close
+        )
 
 
 class FastLane(Protocol):
     """One connection of a publisher."""
+
+    # Always a stream with a socket below; Twisted's own type says less.
+    transport: Any
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
@@ -103,7 +117,8 @@ class FastLane(Protocol):
         self._app_id = ""
         self._batch = False
         self._url = b""
-        self._length: int | None = None
+        # Of the body; -1 while it is not announced.
+        self._length = -1
         self._headers: dict[str, str] = {}
         self._unusual = False
         self._keep_alive = True
@@ -153,7 +168,6 @@ class FastLane(Protocol):
 
     def _go_on(self) -> None:
         while self._buffer and not self._busy and (self._body_at or self._read_head()):
-            assert self._length is not None
             end = self._body_at + self._length
             if len(self._buffer) < end:
                 return
@@ -180,7 +194,7 @@ class FastLane(Protocol):
         except HttpParserError:
             return False
         usual = self._parser.get_http_version() == "1.1" and not self._unusual
-        return usual and self._length is not None and self._length <= self._lane.max_request_size
+        return usual and 0 <= self._length <= self._lane.max_request_size
 
     def _leave_lane(self) -> bool:
         self._lane.idle.forget(self)
@@ -199,7 +213,9 @@ class FastLane(Protocol):
         if unfinished is not None:
             unfinished.addCallback(lambda _: self._resume())
 
-    async def _publish(self, app_id: str, request: ApiRequest, *, batch: bool, keep_alive: bool) -> None:
+    async def _publish(
+        self, app_id: str, request: ApiRequest, *, batch: bool, keep_alive: bool
+    ) -> None:
         answer = await self._lane.publish(app_id, request, batch=batch)
         origin = request.headers.get("origin")
         self.transport.write(self._lane.response(answer, origin, close=not keep_alive))

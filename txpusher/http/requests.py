@@ -33,6 +33,7 @@ class ApiHttpRequest(Request):
     """One request on its way to Klein."""
 
     defaultContentType = None
+    content: BytesIO
     channel: ApiChannel
     site: ApiSite
 
@@ -100,7 +101,9 @@ class ApiHttpRequest(Request):
 
     def _too_large(self) -> None:
         limit = self.channel.site.max_request_size
-        error = PayloadTooLarge(f"The body is larger than {limit} bytes (option --max-request-size)")
+        error = PayloadTooLarge(
+            f"The body is larger than {limit} bytes (option --max-request-size)"
+        )
         self.channel.refuse(error_answer(error))
 
 
@@ -108,13 +111,14 @@ class ApiChannel(HTTPChannel):
     """One connection of an API caller."""
 
     site: ApiSite
+    transport: Any
 
     def refuse(self, answer: Answer) -> None:
         """Answer at once and end the connection, whatever else is on its way."""
         self.persistent = False
         self.setTimeout(None)
         self.transport.write(response_bytes(answer, self.site.cors.headers(None), close=True))
-        self.dataReceived = self.lineReceived = self.rawDataReceived = self._discard
+        self.dataReceived = self.lineReceived = self.rawDataReceived = self._discard  # type: ignore[method-assign]
         self.site.reactor.callLater(LINGER, self.transport.loseConnection)
         self.site.tell(ApiCalled("", answer.status, 0, len(answer.body)))
 
@@ -153,13 +157,13 @@ class ApiSite(Site):
         # Above the 60 to 75 seconds of common proxies, so that it is they who close idle connections.
         super().__init__(resource, reactor=reactor, timeout=90)
         # The generic channel would also offer HTTP/2.
-        self.protocol = ApiChannel
+        self.protocol = ApiChannel  # type: ignore[assignment]
         self.cors = cors
         self.tell = tell
         self.path_prefix = path_prefix.encode()
         self.max_request_size = max_request_size
 
-    def log(self, request: Any) -> None:
+    def log(self, request: object) -> None:
         """Write no line per request: metrics count them."""
 
 

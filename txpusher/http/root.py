@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from werkzeug.exceptions import NotFound as NoRoute
-from werkzeug.routing import RequestRedirect
 
 from txpusher import errors
 from txpusher.http.exchange import Answer
@@ -38,9 +37,17 @@ class Root:
     """
 
     app = Klein()
+    # Else //up would be redirected, and no API answers by redirecting.
+    app.url_map.merge_slashes = False
 
     def __init__(
-        self, calls: Calls, events: Events, channels: Channels, users: Users, health: Health, cors: Cors
+        self,
+        calls: Calls,
+        events: Events,
+        channels: Channels,
+        users: Users,
+        health: Health,
+        cors: Cors,
     ) -> None:
         self.calls = calls
         self.events = events
@@ -63,20 +70,28 @@ class Root:
 
     @app.route("/apps/<app_id>/channels/<channel>", methods=["GET"])
     def _channel(self, request: IRequest, app_id: str, channel: str) -> Deferred[bytes]:
-        return self._signed(request, app_id, lambda app, call: self.channels.show(app, call, channel))
+        return self._signed(
+            request, app_id, lambda app, call: self.channels.show(app, call, channel)
+        )
 
     @app.route("/apps/<app_id>/channels/<channel>/users", methods=["GET"])
     def _channel_users(self, request: IRequest, app_id: str, channel: str) -> Deferred[bytes]:
-        return self._signed(request, app_id, lambda app, call: self.channels.users(app, call, channel))
+        return self._signed(
+            request, app_id, lambda app, call: self.channels.users(app, call, channel)
+        )
 
     @app.route("/apps/<app_id>/users/<user_id>/terminate_connections", methods=["POST"])
     def _terminate(self, request: IRequest, app_id: str, user_id: str) -> Deferred[bytes]:
-        return self._signed(request, app_id, lambda app, call: self.users.terminate(app, call, user_id))
+        return self._signed(
+            request, app_id, lambda app, call: self.users.terminate(app, call, user_id)
+        )
 
     # The path that pusher-http-python sends: it forgets /apps/{id}.
     @app.route("/users/<user_id>/terminate_connections", methods=["POST"])
     def _terminate_by_key(self, request: IRequest, user_id: str) -> Deferred[bytes]:
-        return self._signed(request, None, lambda app, call: self.users.terminate(app, call, user_id))
+        return self._signed(
+            request, None, lambda app, call: self.users.terminate(app, call, user_id)
+        )
 
     @app.route("/up", methods=["GET"])
     def _up(self, request: IRequest) -> Deferred[bytes]:
@@ -94,21 +109,31 @@ class Root:
     def _socket(self, request: IRequest, key: str) -> Deferred[bytes]:
         return self._refused(request, errors.UpgradeRequired("Open this path as a WebSocket"))
 
-    @app.handle_errors(NoRoute, RequestRedirect)  # type: ignore[arg-type]
-    def _no_route(self, request: IRequest, _failure: Failure) -> Deferred[bytes]:
+    @app.handle_errors(NoRoute)
+    def _no_route(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
         path = _adapted(request).path.decode("latin-1")
-        hint = "; is a proxy's path prefix missing (option --path-prefix)?" if "/apps/" in path[1:] else ""
+        hint = (
+            "; is a proxy's path prefix missing (option --path-prefix)?"
+            if "/apps/" in path[1:]
+            else ""
+        )
         return self._refused(request, errors.NotFound(f"There is nothing at {path}{hint}"))
 
-    @app.handle_errors(WrongMethod)  # type: ignore[arg-type]
+    @app.handle_errors(WrongMethod)
     def _wrong_method(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        allowed = sorted({*(failure.value.valid_methods or ()), "OPTIONS"})
+        allowed = sorted({*getattr(failure.value, "valid_methods", ()), "OPTIONS"})
         method = _adapted(request).api_request().method
         message = f"This path does not take {method}, only {', '.join(allowed)}"
-        return self._refused(request, errors.MethodNotAllowed(message, {"Allow": ", ".join(allowed)}))
+        return self._refused(
+            request, errors.MethodNotAllowed(message, {"Allow": ", ".join(allowed)})
+        )
 
-    def _signed(self, request: IRequest, app_id: str | None, endpoint: SignedEndpoint) -> Deferred[bytes]:
-        return self._answer(request, self.calls.signed(app_id, _adapted(request).api_request(), endpoint))
+    def _signed(
+        self, request: IRequest, app_id: str | None, endpoint: SignedEndpoint
+    ) -> Deferred[bytes]:
+        return self._answer(
+            request, self.calls.signed(app_id, _adapted(request).api_request(), endpoint)
+        )
 
     def _open(self, request: IRequest, endpoint: Any) -> Deferred[bytes]:
         return self._answer(request, self.calls.open(_adapted(request).api_request(), endpoint))

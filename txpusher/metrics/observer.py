@@ -32,18 +32,20 @@ DELIVERY_BOUNDS = (
 
 
 class MetricsObserver:
-    """An `txpusher.interfaces.Observer` that remembers how often and how much.
+    """A `txpusher.interfaces.Observer` that remembers how often and how much.
+
+    An app id is empty while the app is unknown.
 
     Attributes:
-        opened, lost: connections, by app id, as all whose comment says nothing else.
-        socket_received, socket_sent: bytes of WebSocket messages.
-        messages_received, messages_sent: WebSocket messages.
-        http_received, http_sent: bytes of HTTP bodies.
-        calls: HTTP calls.
-        responses: HTTP calls by app id and status.
-        refused, dropped: connections and messages by app id and reason.
-        subscribed, unsubscribed: subscriptions by app id and kind.
-        deliveries: seconds from a publish to the last write, by app id and kind.
+        opened, lost: connections, by app id.
+        socket_received, socket_sent: bytes of WebSocket messages, by app id.
+        messages_received, messages_sent: WebSocket messages, by app id.
+        http_received, http_sent: bytes of HTTP bodies, by app id.
+        calls: HTTP calls, by app id.
+        responses: HTTP calls, by app id and status.
+        refused, dropped: connections and messages, by app id and reason.
+        subscribed, unsubscribed: subscriptions, by app id and kind.
+        deliveries: seconds from a publish to its last write, by app id and kind.
     """
 
     def __init__(self) -> None:

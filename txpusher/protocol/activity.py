@@ -36,7 +36,9 @@ def first_check(now: float, timeouts: Timeouts, chance: float) -> float:
     return now + timeouts.activity * (1 + JITTER * chance)
 
 
-def check(now: float, last_seen: float, asked_at: float | None, timeouts: Timeouts) -> tuple[Verdict, float]:
+def check(
+    now: float, last_seen: float, asked_at: float | None, timeouts: Timeouts
+) -> tuple[Verdict, float]:
     """Decide about a connection.
 
     Args:

@@ -71,13 +71,15 @@ def parse_batch(body: bytes, limits: Limits, *, allow_reserved: bool) -> list[Pu
         raise BadRequest(
             f"batch: {len(batch)} events are more than {limits.max_batch_size} (setting max_batch_size)"
         )
-    return [_batch_item(i, item, limits, allow_reserved=allow_reserved) for i, item in enumerate(batch)]
+    return [
+        _batch_item(i, item, limits, allow_reserved=allow_reserved) for i, item in enumerate(batch)
+    ]
 
 
 def _batch_item(index: int, item: object, limits: Limits, *, allow_reserved: bool) -> Publication:
+    if not isinstance(item, dict):
+        raise BadRequest(f"batch[{index}]: an event must be an object")
     try:
-        if not isinstance(item, dict):
-            raise BadRequest("an event must be an object")
         channel = _required(item, "channel", item.get("channel"))
         return _publication(item, [channel], limits, allow_reserved=allow_reserved)
     except (BadRequest, PayloadTooLarge) as error:
@@ -103,14 +105,18 @@ def _required(fields: Mapping[str, Any], name: str, value: object) -> object:
 def _publication(
     fields: Mapping[str, Any], channels: Sequence[object], limits: Limits, *, allow_reserved: bool
 ) -> Publication:
-    name = _event_name(_required(fields, "name", fields.get("name")), limits, allow_reserved=allow_reserved)
+    name = _event_name(
+        _required(fields, "name", fields.get("name")), limits, allow_reserved=allow_reserved
+    )
     data = _data(_required(fields, "data", fields.get("data")), limits)
     for channel in channels:
-        check_channel(channel, limits)
+        _check_name(channel, limits)
     socket_id = fields.get("socket_id")
     if socket_id is not None and not is_socket_id(socket_id):
         raise BadRequest("socket_id must be two numbers with a dot between them")
-    distinct: tuple[Any, ...] = tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
+    distinct: tuple[Any, ...] = (
+        tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
+    )
     return Publication(Event(name, distinct, data, socket_id), parse_info(fields.get("info")))
 
 
@@ -124,7 +130,7 @@ def checked(event: Event, limits: Limits, *, allow_reserved: bool) -> Event:
     _event_name(event.name, limits, allow_reserved=allow_reserved)
     _data(event.data, limits)
     for channel in event.channels:
-        check_channel(channel, limits)
+        _check_name(channel, limits)
     return event
 
 
@@ -159,13 +165,17 @@ def check_channel(channel: object, limits: Limits) -> Kind:
     Raises:
         BadRequest: the name breaks the naming rules.
     """
+    _check_name(channel, limits)
+    return kind_of(str(channel))
+
+
+def _check_name(channel: object, limits: Limits) -> None:
     if isinstance(channel, str) and channel.startswith(USER_CHANNEL_PREFIX):
         problem = user_channel_problem(channel, limits.max_user_id_length)
     else:
         problem = channel_problem(channel, limits.max_channel_name_length)
     if problem:
         raise BadRequest(problem)
-    return kind_of(str(channel))
 
 
 def parse_info(info: object) -> Attributes:
@@ -200,7 +210,9 @@ def check_channel_info(kind: Kind, info: Attributes) -> None:
         BadRequest: an attribute is not known for this kind of channel.
     """
     if "user_count" in info and not kind.is_presence:
-        raise BadRequest("info: cannot retrieve the user count unless the channel is a presence channel")
+        raise BadRequest(
+            "info: cannot retrieve the user count unless the channel is a presence channel"
+        )
     if "cache" in info and not kind.is_cache:
         raise BadRequest("info: cache is known for cache channels only")
 

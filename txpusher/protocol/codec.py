@@ -163,7 +163,8 @@ def channel_event(name: str, channel: str, data: str, user_id: str | None = None
     """Frame an event for the subscribers of a channel; ``user_id`` only for client events on presence."""
     sender = b"" if user_id is None else b',"user_id":%b' % _json(user_id)
     return frame(
-        b'{"event":%b,"channel":%b,"data":%b%b}' % (_json(name), _json(channel), _json(data), sender)
+        b'{"event":%b,"channel":%b,"data":%b%b}'
+        % (_json(name), _json(channel), _json(data), sender)
     )
 
 
@@ -206,13 +207,17 @@ def presence_succeeded(channel: str, members: Sequence[PresenceMember]) -> bytes
 
 def member_added(channel: str, member: PresenceMember) -> bytes:
     """Frame the arrival of a user for the others on the channel."""
-    data = _text_in_text({"user_id": member.user_id, "user_info": orjson.Fragment(member.user_info)})
+    data = _text_in_text(
+        {"user_id": member.user_id, "user_info": orjson.Fragment(member.user_info)}
+    )
     return _on_channel(b"pusher_internal:member_added", channel, data)
 
 
 def member_removed(channel: str, user_id: str) -> bytes:
     """Frame the departure of a user for the others on the channel."""
-    return _on_channel(b"pusher_internal:member_removed", channel, _text_in_text({"user_id": user_id}))
+    return _on_channel(
+        b"pusher_internal:member_removed", channel, _text_in_text({"user_id": user_id})
+    )
 
 
 def subscription_count(channel: str, count: int) -> bytes:

@@ -14,7 +14,8 @@ from txpusher.errors import InvalidVersion, NoProtocol, PathNotFound, Unsupporte
 SUPPORTED_PROTOCOLS = frozenset({"5", "6", "7"})
 SUBPROTOCOL = re.compile(r"pusher-channels-protocol-[0-9]+")
 
-_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*([-.+][0-9A-Za-z.+-]+)?")
+# One way to match each text, as a stranger chooses it: a group of its own for ".1.2" would take quadratic time.
+_VERSION = re.compile(r"[0-9]+([-.+][0-9A-Za-z.+-]+)?")
 
 
 class Handshake(NamedTuple):

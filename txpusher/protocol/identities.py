@@ -51,7 +51,9 @@ def signed_in_user(user_data: str, limits: Limits) -> User:
         raise SigninRefused("user_data: id must be a non-empty string")
     if len(user_id) > limits.max_user_id_length:
         limit = limits.max_user_id_length
-        raise SigninRefused(f"user_data: id is longer than {limit} characters (setting max_user_id_length)")
+        raise SigninRefused(
+            f"user_data: id is longer than {limit} characters (setting max_user_id_length)"
+        )
     try:
         return User(user_id, _user_info(fields, limits))
     except (InvalidChannelData, PresenceMemberTooLarge) as error:

@@ -76,7 +76,9 @@ def channel_problem(channel: object, max_length: int) -> str | None:
     if not isinstance(channel, str):
         return "channel must be a string"
     if len(channel) > max_length:
-        return f"channel name is longer than {max_length} characters (setting max_channel_name_length)"
+        return (
+            f"channel name is longer than {max_length} characters (setting max_channel_name_length)"
+        )
     if not _CHANNEL.fullmatch(channel):
         return f"channel name {channel!r} is invalid: use letters, digits and _ - = @ , . ;"
     return None

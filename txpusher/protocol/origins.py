@@ -29,6 +29,8 @@ def _matches(origin: str, pattern: str) -> bool:
         return False
     scheme, _, host = origin.rpartition("://")
     wanted_scheme, _, wanted_host = pattern.rpartition("://")
+    if "*" in wanted_scheme:
+        return _matches_around_star(origin, pattern)
     if wanted_scheme and wanted_scheme != scheme:
         return False
     return _host_matches(_with_port(host, scheme), host, wanted_host, scheme)
@@ -39,10 +41,14 @@ def _host_matches(host_and_port: str, host: str, wanted: str, scheme: str) -> bo
         domain = _with_port(wanted[2:], scheme)
         return host_and_port == domain or host_and_port.endswith("." + domain)
     if "*" in wanted:
-        beginning, _, end = wanted.partition("*")
-        long_enough = len(host) >= len(beginning) + len(end)
-        return long_enough and host.startswith(beginning) and host.endswith(end)
+        return _matches_around_star(host, wanted)
     return host_and_port == _with_port(wanted, scheme)
+
+
+def _matches_around_star(text: str, wanted: str) -> bool:
+    beginning, _, end = wanted.partition("*")
+    long_enough = len(text) >= len(beginning) + len(end)
+    return long_enough and text.startswith(beginning) and text.endswith(end)
 
 
 def _with_port(host: str, scheme: str) -> str:

@@ -1,0 +1,29 @@
+"""What a registry holds right now, counted when it is scraped: gauges that cannot drift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from txpusher.metrics.collector import Snapshot
+
+if TYPE_CHECKING:
+    from txpusher.core.registry import ChannelRegistry
+
+
+def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
+    """Count connections, channels and subscriptions.
+
+    Args:
+        registry: holds them.
+        app_ids: further apps that are known, though nobody may be connected to them.
+    """
+    connected = dict.fromkeys(app_ids, 0)
+    channels: dict[str, Counter[str]] = {}
+    subscriptions: dict[str, int] = {}
+    for app_id, local in registry.apps.items():
+        connected[app_id] = len(local.connections)
+        channels[app_id] = Counter(channel.kind.value for channel in local.channels.values())
+        subscriptions[app_id] = sum(len(channel.subscribers) for channel in local.channels.values())
+    return Snapshot(connected, channels, subscriptions)
