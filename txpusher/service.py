@@ -11,10 +11,11 @@ import random
 import secrets
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 
 from txpusher import __version__, errors
@@ -76,6 +77,7 @@ class PusherService(Service):
         self.config = config
         self._apps = _app_store(config)
         self._known_apps: tuple[str, ...] = ()
+        start(self._look_at_apps())
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
@@ -114,7 +116,7 @@ class PusherService(Service):
         self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
         metrics = (config.metrics,) if config.metrics else ()
         self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
-        self._reactor = reactor
+        self.reactor = reactor
 
     def _public_port(self, reactor: Any) -> PublicPort:
         """Build the HTTP side, and the port that tells it from WebSockets."""
@@ -124,7 +126,10 @@ class PusherService(Service):
         cors = Cors(config.cors_origins)
         health = Health(self._apps, self._adapter, self._admission)
         root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
-        shared = {"path_prefix": config.path_prefix, "max_request_size": config.max_request_size}
+        shared: dict[str, Any] = {
+            "path_prefix": config.path_prefix,
+            "max_request_size": config.max_request_size,
+        }
         site = ApiSite(root.app.resource(), reactor, cors, tell, **shared)
         lane = Lane(
             calls,
@@ -136,9 +141,9 @@ class PusherService(Service):
             **shared,
         )
         return PublicPort(
-            websocket=lambda: self._websockets.buildProtocol(None),
+            websocket=lambda: cast(IProtocol, self._websockets.buildProtocol(None)),
             publishing=lambda: FastLane(lane),
-            http=lambda: site.buildProtocol(None),
+            http=lambda: cast(IProtocol, site.buildProtocol(None)),
             idle=self._handshakes,
             tell=tell,
         )
@@ -166,7 +171,7 @@ class PusherService(Service):
         for part in (self._liveness, self._handshakes, self._publishers):
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
-        _logged(self._report(open_files), "The start could not be reported")
+        self._report(open_files)
 
     def stopService(self) -> Deferred[None]:
         """Stop serving, in order; fires when all is done."""
@@ -176,7 +181,7 @@ class PusherService(Service):
     async def _stop(self) -> None:
         self._admission.closing = True
         await self._public.stop_listening()
-        await drain(self.registry.connections(), self.config.drain, self._reactor)
+        await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
         for part in (self._liveness, self._handshakes, self._publishers):
             part.stop()
@@ -185,8 +190,12 @@ class PusherService(Service):
         await self._private.stop_listening()
         self._private.close_connections()
 
-    async def _report(self, open_files: int) -> None:
-        self._known_apps = tuple(app.id for app in await self._apps.all())
+    async def _look_at_apps(self) -> None:
+        apps = list(await self._apps.all())
+        self.config.refuse_demo_secret(apps)
+        self._known_apps = tuple(app.id for app in apps)
+
+    def _report(self, open_files: int) -> None:
         if self.config.demo:
             _log.warn(
                 "No app is configured: serving the demo app app-id, whose secret everybody knows. "

@@ -216,13 +216,19 @@ class ChannelRegistry:
 
     async def _departed(self, connection: Connection, channel: Channel, left: Left) -> None:
         app_id, name = channel.app_id, channel.name
-        if left.last_for_user is not None:
-            user_id = left.last_for_user.user_id
-            self.tell(MemberRemoved(app_id, name, user_id))
-            await self.broadcast(app_id, name, codec.member_removed(name, user_id))
+        gone = left.last_for_user
+        if gone is not None:
+            self.tell(MemberRemoved(app_id, name, gone.user_id))
         if left.last_in_channel:
             self.tell(ChannelVacated(app_id, name))
-        elif connection.app.subscription_count and not channel.kind.is_presence:
+        # The facts are told: they are true whatever becomes of the broadcasts.
+        if gone is not None:
+            await self.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
+        elif (
+            not left.last_in_channel
+            and connection.app.subscription_count
+            and not channel.kind.is_presence
+        ):
             await count_changed(self, channel, left.counts.subscriptions)
 
     async def leave_all(self, connection: Connection) -> None:
@@ -259,7 +265,7 @@ class ChannelRegistry:
             if not channel.watched:
                 await self.adapter.bus.watch(app_id, name)
                 channel.watched = True
-        except BaseException:
+        except Exception:
             await self._release(channel)
             raise
         return channel

@@ -1,0 +1,121 @@
+"""How apps are written: ``ID:KEY:SECRET`` in one text, or a table with every setting of `App` and `Limits`.
+
+A table is flat: ``max_connections`` stands beside ``client_events``. Dashes are as good as underscores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from txpusher.errors import ConfigError
+from txpusher.model import App, Limits
+from txpusher.settings import COMMAS, read, secret, unknown
+
+# They stand in paths and queries, and `key:signature` is split at its colon.
+_NAME = re.compile(r"[A-Za-z0-9._~-]+")
+_REQUIRED = ("id", "key", "secret")
+_SWITCHES = {
+    name: kind for name, kind in get_type_hints(App).items() if name not in {*_REQUIRED, "limits"}
+}
+_LIMITS = get_type_hints(Limits)
+
+APP_SETTINGS: tuple[str, ...] = (*_REQUIRED, *_SWITCHES, *_LIMITS)
+"""Everything that can be said about an app, in the order of the model."""
+
+
+def read_apps(value: object, setting: str) -> tuple[App, ...]:
+    """Read a list of apps.
+
+    Args:
+        value: apps, tables or texts; or one text with several ``ID:KEY:SECRET``, separated by commas or whitespace.
+        setting: where they are written.
+
+    Raises:
+        ConfigError: one of them is wrong, or two have the same id or key.
+    """
+    if isinstance(value, str):
+        value = [text for text in re.split(COMMAS, value) if text]
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(setting, "expected a list of apps")
+    apps = tuple(_app(item, setting, position) for position, item in enumerate(value, 1))
+    index(apps, setting)
+    return apps
+
+
+def index(apps: Iterable[App], setting: str) -> tuple[dict[str, App], dict[str, App]]:
+    """Give the apps by id and by key.
+
+    Raises:
+        ConfigError: two of them have the same id or key.
+    """
+    by_id: dict[str, App] = {}
+    by_key: dict[str, App] = {}
+    for app in apps:
+        if by_id.setdefault(app.id, app) is not app:
+            raise ConfigError(setting, f"two apps have the id {app.id!r}")
+        if by_key.setdefault(app.key, app) is not app:
+            raise ConfigError(setting, f"two apps have the key {app.key!r}")
+    return by_id, by_key
+
+
+def _app(item: object, setting: str, position: int) -> App:
+    if isinstance(item, App):
+        return _checked(item, f"{setting} {item.id!r}")
+    if isinstance(item, str):
+        return _from_text(item, setting)
+    if isinstance(item, Mapping):
+        return _from_table(item, setting, position)
+    raise ConfigError(setting, "expected ID:KEY:SECRET, or a table with these and other settings")
+
+
+def _from_text(text: str, setting: str) -> App:
+    # The text is never quoted: whatever is wrong with it, there may be a secret in it.
+    parts = text.strip().split(":", 2)
+    if len(parts) < 3:
+        raise ConfigError(setting, "expected ID:KEY:SECRET")
+    app_id, key, written = parts
+    return _checked(
+        App(app_id, key, secret(written, f"{setting} {app_id!r}")), f"{setting} {app_id!r}"
+    )
+
+
+def _from_table(table: Mapping[str, Any], setting: str, position: int) -> App:
+    given = {name.replace("-", "_"): value for name, value in table.items()}
+    where = f"{setting} {given.get('id', position)!r}"
+    for name in given:
+        if name not in APP_SETTINGS:
+            raise unknown(f"{where}: {name}", name, APP_SETTINGS)
+    for name in _REQUIRED:
+        if name not in given:
+            raise ConfigError(f"{where}: {name}", "is missing")
+    limits = {
+        name: read(given[name], kind, f"{where}: {name}")
+        for name, kind in _LIMITS.items()
+        if name in given
+    }
+    switches = {
+        name: read(given[name], kind, f"{where}: {name}")
+        for name, kind in _SWITCHES.items()
+        if name in given
+    }
+    app_id, key = (read(given[name], str, f"{where}: {name}") for name in ("id", "key"))
+    password = secret(given["secret"], f"{where}: secret")
+    return _checked(App(app_id, key, password, **switches, limits=Limits(**limits)), where)
+
+
+def _checked(app: App, where: str) -> App:
+    for name, text in (("id", app.id), ("key", app.key)):
+        if not _NAME.fullmatch(text):
+            raise ConfigError(
+                f"{where}: {name}", f"expected letters, digits and . _ ~ - only, not {text!r}"
+            )
+    if not app.secret:
+        raise ConfigError(f"{where}: secret", "the secret is empty")
+    for limit in fields(app.limits):
+        read(
+            getattr(app.limits, limit.name), _LIMITS[limit.name], f"{where}: {limit.name}", least=1
+        )
+    return app

@@ -1,0 +1,225 @@
+"""Everything the server can be told, in one frozen value; each field says what it is, and everything else follows.
+
+The command line, the environment, the file and the help text are made from the fields of `Config` (see `SETTINGS`), so
+a new setting is one new field. `txpusher.loading` fills a `Config` from these sources; applications write
+``Config(listen=("tcp:8080",), app_list=(App(...),))``, which is validated all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypeVar, get_type_hints
+
+from txpusher.app_settings import read_apps
+from txpusher.errors import ConfigError
+from txpusher.loopback import is_local
+from txpusher.model import App, Limits
+from txpusher.settings import COMMAS, read
+
+T = TypeVar("T")
+
+DEMO_APP = App(
+    id="app-id",
+    key="app-key",
+    secret="app-secret",  # noqa: S106 - known to everybody, and refused where strangers can come
+    client_events=True,
+    subscription_count=True,
+    # Many a load test lets one connection speak for a hundred; a first try should not end in 4301.
+    limits=Limits(max_client_events_per_second=None),
+)
+"""What is served while no app is configured: everything is on, and client events have no rate limit."""
+
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_METRIC_NAME = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)?")
+_ENDPOINT = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*:.+")
+
+
+def _setting(
+    default: T,
+    text: str,
+    *,
+    name: str = "",
+    option: str = "",
+    least: float | None = None,
+    separator: str = COMMAS,
+) -> T:
+    """Describe a field: its help text, its name where it differs, its smallest number, its lists as one text."""
+    facts = {"text": text, "name": name, "option": option, "least": least, "separator": separator}
+    return field(default=default, metadata=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How one server is set up. Sizes are bytes and durations seconds; None is "no limit", or "off".
+
+    Raises:
+        ConfigError: a value is impossible; ``setting`` is the name of its field, or ``app`` for ``app_list``.
+    """
+
+    listen: tuple[str, ...] = _setting(
+        ("tcp:6001:interface=127.0.0.1",),
+        "endpoint for clients and API callers, as a Twisted endpoint string",
+        separator=r"[;\n]",  # endpoint strings are full of everything else
+    )
+    metrics: str | None = _setting(
+        "tcp:9601:interface=127.0.0.1", "endpoint of the metrics page, or none"
+    )
+    app_list: tuple[App, ...] = _setting((), "an app as ID:KEY:SECRET", name="app")
+    apps: str | None = _setting(
+        None, "URL of the app store, such as file:///etc/txpusher/apps.toml"
+    )
+    adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster")
+    path_prefix: str = _setting("", "what stands before /app and /apps in every path, such as /ws")
+    activity_timeout: int = _setting(
+        120, "seconds of silence after which a client is pinged", least=1
+    )
+    pong_timeout: int = _setting(30, "seconds a pinged client has to answer", least=1)
+    handshake_timeout: int = _setting(
+        10, "seconds a new connection has to send its first request", least=1
+    )
+    drain: float = _setting(
+        10.0, "seconds over which clients are sent away when the server stops", least=0
+    )
+    max_connections: int | None = _setting(
+        None, "WebSocket connections this process takes", least=1
+    )
+    max_message_size: int = _setting(64 * 1024, "bytes of one message of a client", least=1)
+    max_request_size: int = _setting(
+        10 * 1024 * 1024, "bytes of the body of an HTTP request", least=1
+    )
+    max_backlog: int = _setting(
+        1024 * 1024, "bytes that may wait for a client before it is cut off", least=1
+    )
+    metrics_prefix: str = _setting("txpusher_", "what the names of all metrics begin with")
+    cors_origins: tuple[str, ...] = _setting(
+        ("*",), "origin whose pages may call the HTTP API", option="cors-origin"
+    )
+    strict_handshake: bool = _setting(
+        default=False,
+        text="refuse clients without protocol (4008) or with a malformed version (4006)",
+    )
+    only_pusher_error: bool = _setting(
+        default=False, text="tell refused subscriptions by pusher:error only, as Pusher does"
+    )
+    allow_reserved_events: bool = _setting(
+        default=False, text="let the HTTP API publish pusher: and pusher_internal: events"
+    )
+    eager_send: bool = _setting(
+        default=True, text="do not send at once, but leave all sending to Twisted's buffers"
+    )
+    insecure_demo: bool = _setting(
+        default=False, text="serve the demo app's well-known secret to everybody"
+    )
+
+    def __post_init__(self) -> None:
+        for name, setting in SETTINGS.items():
+            object.__setattr__(
+                self, setting.field, setting.read(getattr(self, setting.field), name)
+            )
+        object.__setattr__(self, "path_prefix", _normal_prefix(self.path_prefix))
+        if not _METRIC_NAME.fullmatch(self.metrics_prefix):
+            raise ConfigError(
+                "metrics_prefix",
+                f"expected letters, digits, _ and : only, not {self.metrics_prefix!r}",
+            )
+        self._check_endpoints()
+        if self.apps is not None and self.app_list:
+            raise ConfigError(
+                "apps", "the apps are listed one by one already (app); expected one or the other"
+            )
+        self.refuse_demo_secret(self.served_apps())
+
+    def _check_endpoints(self) -> None:
+        if not self.listen:
+            raise ConfigError("listen", "expected at least one endpoint, such as tcp:6001")
+        for name, endpoints in (("listen", self.listen), ("metrics", (self.metrics,))):
+            for endpoint in endpoints:
+                if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+                    raise ConfigError(
+                        name, f"expected an endpoint such as tcp:6001, not {endpoint!r}"
+                    )
+
+    @property
+    def demo(self) -> bool:
+        """Whether the demo app is served, as nobody configured another one."""
+        return not self.app_list and self.apps is None
+
+    def served_apps(self) -> tuple[App, ...]:
+        """Give the apps that are known without asking the store of ``apps``, the demo app included."""
+        return (DEMO_APP,) if self.demo else self.app_list
+
+    def refuse_demo_secret(self, apps: Iterable[App]) -> None:
+        """Refuse to serve strangers an app whose secret everybody knows.
+
+        Args:
+            apps: apps that will be served; those of a store are known later than the rest.
+
+        Raises:
+            ConfigError: one has the demo app's secret, a listener is public and ``insecure_demo`` is not set.
+        """
+        public = next((endpoint for endpoint in self.listen if not is_local(endpoint)), None)
+        if (
+            public is None
+            or self.insecure_demo
+            or all(app.secret != DEMO_APP.secret for app in apps)
+        ):
+            return
+        raise ConfigError(
+            "listen",
+            f"others can reach {public}, and everybody knows the secret of the demo app; configure an app of your own "
+            "(--app or --apps), listen on 127.0.0.1 only, or give --insecure-demo",
+        )
+
+
+def _normal_prefix(written: str) -> str:
+    prefix = "/" + written.strip("/") if written.strip("/") else ""
+    if not _PATH_PREFIX.fullmatch(prefix):
+        raise ConfigError("path_prefix", f"expected a path such as /ws, not {written!r}")
+    return prefix
+
+
+class Setting(NamedTuple):
+    """What is known about one field of `Config`.
+
+    Args:
+        field: the name of the field.
+        kind: its type.
+        default: its default.
+        text: what it is, for the help text; for a switch, what happens when it is turned from its default.
+        option: the command line's option, without the dashes; a switch that is on has one that turns it off.
+        least: the smallest number.
+        separator: a pattern; what separates the members of a list in an environment variable.
+    """
+
+    field: str
+    kind: Any
+    default: Any
+    text: str
+    option: str
+    least: float | None
+    separator: str
+
+    def read(self, value: object, where: str) -> Any:
+        """Turn what was written at ``where`` into a value for the field, or raise ConfigError."""
+        if self.kind == tuple[App, ...]:
+            return read_apps(value, where)
+        return read(value, self.kind, where, least=self.least, separator=self.separator)
+
+
+def _settings() -> dict[str, Setting]:
+    kinds, settings = get_type_hints(Config), {}
+    for item in fields(Config):
+        facts = dict(item.metadata)
+        name = facts.pop("name") or item.name
+        option = facts.pop("option") or name.replace("_", "-")
+        negated = "no-" if item.default is True else ""
+        settings[name] = Setting(
+            item.name, kinds[item.name], item.default, option=negated + option, **facts
+        )
+    return settings
+
+
+SETTINGS: dict[str, Setting] = _settings()
+"""The settings by their names in files and, in capitals after ``TXPUSHER_``, in the environment."""

@@ -1,0 +1,142 @@
+"""``twistd txpusher`` and ``twist txpusher``: the options, and the service they make.
+
+Nothing here imports the reactor before the service is made, as ``--reactor`` may choose another one until then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar, NoReturn
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from txpusher import __version__
+from txpusher.config import SETTINGS, Config, Setting
+from txpusher.errors import ConfigError
+from txpusher.loading import load
+
+_REPEATABLE = frozenset({"listen", "app", "cors_origins"})
+
+
+def _described(setting: Setting) -> str:
+    default = "no limit" if setting.kind == (int | None) else setting.default
+    shown = "" if default in (None, "") else f" (default: {default})"
+    return setting.text + shown
+
+
+class CannotStart(SystemExit, Exception):
+    """The end of the process, told in one line and with status 1.
+
+    As an Exception, too, so that ``twistd`` removes its PID file and a daemon's parent hears of it.
+    """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(f"txpusher: {message}")
+
+
+class Options(UsageOptions):
+    """The command line.
+
+    Attributes:
+        config: everything that was said here, in the environment and in the file; there after parsing.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Every option can also stand in the file, under its name (listen = [...], one table [[app]] per app), or in "
+        "the environment, as TXPUSHER_LISTEN and so on; the file yields to the environment, the environment to the "
+        "command line. A secret may be file:/path or env:NAME, so that it does not show in ps. Without any app, a "
+        "demo app is served: app-id, app-key, app-secret."
+    )
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["config", None, None, "TOML file with any of these settings"],
+        *(
+            [setting.option, None, None, _described(setting)]
+            for name, setting in SETTINGS.items()
+            if name not in _REPEATABLE and setting.kind is not bool
+        ),
+    ]
+    optFlags: ClassVar[list[list[Any]]] = [
+        [setting.option, None, setting.text]
+        for setting in SETTINGS.values()
+        if setting.kind is bool
+    ]
+
+    config: Config
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lists: dict[str, list[str]] = {}
+
+    def opt_listen(self, value: str) -> None:
+        """Endpoint for clients and API callers; repeatable (default: tcp:6001:interface=127.0.0.1)."""
+        self._lists.setdefault("listen", []).append(value)
+
+    def opt_app(self, value: str) -> None:
+        """An app as ID:KEY:SECRET; repeatable."""
+        self._lists.setdefault("app", []).append(value)
+
+    def opt_cors_origin(self, value: str) -> None:
+        """Origin whose pages may call the HTTP API; repeatable (default: *)."""
+        self._lists.setdefault("cors_origins", []).append(value)
+
+    def opt_version(self) -> NoReturn:
+        """Display the version and exit."""
+        sys.stdout.write(f"txpusher {__version__}\n")
+        sys.exit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Refuse what is no option."""
+        if arguments:
+            raise UsageError(f"{arguments[0]!r} is no option and belongs to none")
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the command line.
+
+        Raises:
+            CannotStart: something is wrong with it. A UsageError would make ``twistd`` print all its own help.
+        """
+        try:
+            super().parseOptions(options)
+        except UsageError as error:
+            raise CannotStart(error) from error
+
+    def postOptions(self) -> None:
+        """Make the configuration.
+
+        Raises:
+            UsageError: a setting is wrong, wherever it was written.
+        """
+        try:
+            self.config = load(self._given(), os.environ)
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
+
+    def _given(self) -> dict[str, Any]:
+        given: dict[str, Any] = {**self._lists, "config": self["config"]}
+        for name, setting in SETTINGS.items():
+            if setting.kind is bool and self[setting.option]:
+                given[name] = not setting.default
+            elif self.get(setting.option) not in (None, 0):
+                given[name] = self[setting.option]
+        return given
+
+
+def makeService(options: Options) -> IService:
+    """Make the service that ``twistd`` runs.
+
+    Raises:
+        CannotStart: a setting is wrong that only its part can judge.
+    """
+    from twisted.internet import reactor
+
+    from txpusher.daemon import Daemon  # noqa: PLC0415 - libraries below it import the reactor, too
+
+    try:
+        return Daemon(options.config, reactor)
+    except ConfigError as error:
+        raise CannotStart(error) from error
