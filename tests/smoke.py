@@ -16,6 +16,8 @@ from http.client import HTTPMessage
 from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
+# The variables of the tests themselves are none of the server's.
+ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("TXPUSHER_")}
 DEADLINE = 20  # seconds to start, and to stop
 
 
@@ -27,7 +29,9 @@ def check(fact: object, otherwise: str) -> None:
 
 def output_of(*command: str | Path) -> str:
     """What a command prints; it must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+    )
     check(done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stderr}")
     return done.stdout
 
@@ -77,7 +81,7 @@ def serves_and_stops() -> None:
         *("--listen", f"tcp:{public}:interface=127.0.0.1"),
         *("--metrics", f"tcp:{metrics}:interface=127.0.0.1"),
     ]
-    with subprocess.Popen(command) as server:
+    with subprocess.Popen(command, env=ENVIRONMENT) as server:
         try:
             wait_for(public, server)
             status, headers, _ = get(public, "/up")

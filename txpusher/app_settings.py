@@ -39,7 +39,7 @@ def read_apps(value: object, setting: str) -> tuple[App, ...]:
     if isinstance(value, str):
         value = [text for text in re.split(COMMAS, value) if text]
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(setting, "expected a list of apps")
+        raise ConfigError(setting, "expected a list of apps (in TOML, tables [[app]])")
     apps = tuple(_app(item, setting, position) for position, item in enumerate(value, 1))
     index(apps, setting)
     return apps
@@ -109,9 +109,8 @@ def _from_table(table: Mapping[str, Any], setting: str, position: int) -> App:
 def _checked(app: App, where: str) -> App:
     for name, text in (("id", app.id), ("key", app.key)):
         if not _NAME.fullmatch(text):
-            raise ConfigError(
-                f"{where}: {name}", f"expected letters, digits and . _ ~ - only, not {text!r}"
-            )
+            # Not quoted: who mixes up the order writes a secret here.
+            raise ConfigError(f"{where}: {name}", "expected letters, digits and . _ ~ - only")
     if not app.secret:
         raise ConfigError(f"{where}: secret", "the secret is empty")
     for limit in fields(app.limits):

@@ -80,7 +80,7 @@ class Config:
         10, "seconds a new connection has to send its first request", least=1
     )
     drain: float = _setting(
-        10.0, "seconds over which clients are sent away when the server stops", least=0
+        10, "seconds over which clients are sent away when the server stops", least=0
     )
     max_connections: int | None = _setting(
         None, "WebSocket connections this process takes", least=1

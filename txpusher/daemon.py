@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
-from txpusher.process import tune_garbage_collector
+from txpusher.process import CannotStart, tune_garbage_collector
 from txpusher.service import PusherService
 
 
@@ -16,14 +17,13 @@ class Daemon(PusherService):
 
     def privilegedStartService(self) -> None:
         """Bind the listeners; an address that is taken ends the process with one line."""
-        try:
+        with _one_line():
             super().privilegedStartService()
-        except CannotListenError as error:
-            sys.exit(f"txpusher: --listen or --metrics: {error}")
 
     def startService(self) -> None:
         """Begin to serve, with the garbage collector tuned for many connections."""
-        super().startService()
+        with _one_line():  # again: twist binds only here
+            super().startService()
         tune_garbage_collector()
 
     def stopService(self) -> Deferred[None]:
@@ -31,3 +31,11 @@ class Daemon(PusherService):
         # twistd would end by the signal that stopped it, which service supervisors report as a failure.
         self.reactor._exitSignal = None  # noqa: SLF001
         return super().stopService()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except (CannotListenError, OSError) as error:  # OSError: the lock of a UNIX socket
+        raise CannotStart(f"--listen or --metrics: {error}") from error

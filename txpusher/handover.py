@@ -21,8 +21,13 @@ def hand_over(old: Protocol, new: IProtocol, data: bytes) -> None:
             break
     else:
         # Some other transport, which only knows the old one.
-        old.dataReceived = new.dataReceived  # type: ignore[method-assign]
-        old.connectionLost = new.connectionLost  # type: ignore[method-assign, assignment]
+        _stand_in(old, new)
     new.makeConnection(transport)
     if data:
         new.dataReceived(data)
+
+
+def _stand_in(old: Any, new: Any) -> None:
+    # Looked up at each call, as the new one may hand over, too.
+    old.dataReceived = lambda data: new.dataReceived(data)  # noqa: PLW0108
+    old.connectionLost = lambda reason: new.connectionLost(reason)  # noqa: PLW0108

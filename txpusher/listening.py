@@ -68,7 +68,6 @@ class PublicPort(Factory):
 class Sniffer(Protocol):
     """A connection that has not said what it wants."""
 
-    __slots__ = ("_head", "_port")
     # Always a stream with a socket below; Twisted's own type says less.
     transport: Any
 

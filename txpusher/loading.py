@@ -40,8 +40,9 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Config
         ConfigError: something is wrong; ``setting`` is spelled as whoever wrote it did.
     """
     path = arguments.get("config") or environment.get(f"{PREFIX}CONFIG")
+    option = "--config" if arguments.get("config") else f"{PREFIX}CONFIG"
     given = {
-        **(_from_file(Path(path)) if path else {}),
+        **(_from_file(Path(path), option) if path else {}),
         **_from_environment(environment),
         **_from_arguments(arguments),
     }
@@ -51,9 +52,14 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Config
         raise _as_written(error, given) from error
 
 
-def _from_file(path: Path) -> dict[str, Given]:
-    given = {}
-    for key, value in document(path).items():
+def _from_file(path: Path, option: str) -> dict[str, Given]:
+    try:
+        content, given = document(path), {}
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error.setting}", error.message) from error
+    if not isinstance(content, dict):
+        raise ConfigError(str(path), "expected settings by their names, not a list")
+    for key, value in content.items():
         name = key.replace("-", "_")
         if name not in SETTINGS:
             raise unknown(f"{path}: {key}", name, SETTINGS)

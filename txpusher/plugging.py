@@ -35,7 +35,12 @@ def make(url: str, package: str, setting: str, *parts: object) -> Any:
     create = getattr(module, "create", None)
     if create is None:
         raise ConfigError(setting, f"the module {module.__name__} has no function create")
-    return create(url, *parts)
+    try:
+        return create(url, *parts)
+    except ConfigError as error:
+        # What is wrong may be deep in a file: the option is named all the same.
+        where = setting if error.setting in setting else f"{setting}: {error.setting}"
+        raise ConfigError(where, error.message) from error
 
 
 def load(url: str, package: str, setting: str) -> ModuleType:

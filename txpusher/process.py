@@ -1,4 +1,4 @@
-"""What the operating system gives this process: open files, memory, and when Python looks for garbage."""
+"""What the operating system gives this process, when Python looks for garbage, and how a start that failed ends."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ WITHOUT_LIMITS = 512
 
 # Tried when the hard limit itself is refused; macOS says "unlimited" and takes 10,240.
 _SECOND_BEST = (1024 * 1024, 10_240)
+
+
+class CannotStart(SystemExit, Exception):
+    """The end of the process, told in one line and with status 1.
+
+    It is an Exception, too, as ``twistd`` catches these to remove its PID file and to tell the command that waits for
+    the daemon; after a bare SystemExit that command waits forever.
+
+    Args:
+        problem: what is wrong, in one line.
+    """
+
+    def __init__(self, problem: object) -> None:
+        super().__init__(f"txpusher: {problem}")
 
 
 def raise_open_files(limits: Any = resource) -> int:

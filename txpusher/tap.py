@@ -18,24 +18,15 @@ from txpusher import __version__
 from txpusher.config import SETTINGS, Config, Setting
 from txpusher.errors import ConfigError
 from txpusher.loading import load
+from txpusher.process import CannotStart
 
 _REPEATABLE = frozenset({"listen", "app", "cors_origins"})
 
 
 def _described(setting: Setting) -> str:
     default = "no limit" if setting.kind == (int | None) else setting.default
-    shown = "" if default in (None, "") else f" (default: {default})"
-    return setting.text + shown
-
-
-class CannotStart(SystemExit, Exception):
-    """The end of the process, told in one line and with status 1.
-
-    As an Exception, too, so that ``twistd`` removes its PID file and a daemon's parent hears of it.
-    """
-
-    def __init__(self, message: object) -> None:
-        super().__init__(f"txpusher: {message}")
+    shown = f" (default: {default})" if default and setting.kind is not bool else ""
+    return f"{setting.text[0].upper()}{setting.text[1:]}{shown}."
 
 
 class Options(UsageOptions):
@@ -53,7 +44,7 @@ class Options(UsageOptions):
         "demo app is served: app-id, app-key, app-secret."
     )
     optParameters: ClassVar[list[list[Any]]] = [
-        ["config", None, None, "TOML file with any of these settings"],
+        ["config", None, None, "TOML file with any of these settings."],
         *(
             [setting.option, None, None, _described(setting)]
             for name, setting in SETTINGS.items()
@@ -61,7 +52,7 @@ class Options(UsageOptions):
         ),
     ]
     optFlags: ClassVar[list[list[Any]]] = [
-        [setting.option, None, setting.text]
+        [setting.option, None, _described(setting)]
         for setting in SETTINGS.values()
         if setting.kind is bool
     ]

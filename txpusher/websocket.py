@@ -234,7 +234,7 @@ class PusherWebSocket(WebSocketServerProtocol):
             self.http_request_params,
             self.http_status_line,
         )
-        del self._wskey, self._handshake
+        del self.http_response_data, self._wskey, self._handshake
 
     def _leave(self) -> None:
         connection, self.connection = self.connection, None

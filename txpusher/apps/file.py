@@ -24,7 +24,7 @@ def create(url: str) -> FileApps:
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"} or not parts.path:
         raise ConfigError(
-            "apps", f"expected file:///path/apps.toml, with three slashes, not {url!r}"
+            "--apps", f"expected file:///path/apps.toml, with three slashes, not {url!r}"
         )
     return FileApps(Path(unquote(parts.path)))
 

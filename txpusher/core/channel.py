@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Clock
     from txpusher.protocol.names import Kind
 
-SLICE = 1000
+SLICE = 500
 
 Frame = tuple[bytes, "Connection | None"]
 """An encoded frame and the connection that does not get it."""

@@ -128,7 +128,9 @@ async def _relay(connection: Connection, message: ClientEvent) -> None:
     user_id = None if member is None else member.user_id
     frame = codec.channel_event(message.event, message.channel, message.data, user_id)
     app_id, socket_id = connection.app.id, connection.socket_id
-    connection.registry.tell(ClientEventSent(app_id, *message, socket_id, user_id))
+    connection.registry.tell(
+        ClientEventSent(app_id, message.channel, message.event, message.data, socket_id, user_id)
+    )
     await connection.registry.broadcast(app_id, message.channel, frame, excluded=connection)
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from httptools import HttpParserError, HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.web.http import datetimeToString
 
@@ -137,6 +137,7 @@ class FastLane(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the rest."""
+        self.connected = 0
         self._lane.idle.forget(self)
         self._buffer.clear()
 
@@ -191,7 +192,7 @@ class FastLane(Protocol):
     def _is_usual(self, head: bytes) -> bool:
         try:
             self._parser.feed_data(head)
-        except HttpParserError:
+        except (HttpParserError, HttpParserUpgrade):
             return False
         usual = self._parser.get_http_version() == "1.1" and not self._unusual
         return usual and 0 <= self._length <= self._lane.max_request_size
@@ -225,7 +226,7 @@ class FastLane(Protocol):
             self.transport.loseConnection()
 
     def _resume(self) -> None:
-        if not self._busy:
+        if self.connected and not self._busy:
             self.transport.resumeProducing()
             self._lane.idle.touch(self)
             self._go_on()

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.python.failure import Failure
 from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
 from twisted.web.server import Request, Site
 
@@ -29,6 +30,12 @@ LINGER = 2.0
 """Seconds a refused client may go on sending, so that it reads the answer before the connection ends."""
 
 
+class _HeadTooLarge(ApiError):
+    """The request line and the headers are larger than anybody needs."""
+
+    status = 431
+
+
 class ApiHttpRequest(Request):
     """One request on its way to Klein."""
 
@@ -45,12 +52,17 @@ class ApiHttpRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Refuse a body that gets too large, as chunked ones may."""
+        if self.channel.refused:
+            # The rest of what was read at once with the piece that was too much.
+            return
         self.content.write(data)
         if self.content.tell() > self.channel.site.max_request_size:
             self._too_large()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Note the request line, and leave the query and forms unparsed."""
+        if self.channel.refused:
+            return
         self.method, self.uri, self.clientproto = command, path, version
         self.path, _, self.query = path.partition(b"?")
         self.args = {}
@@ -66,16 +78,23 @@ class ApiHttpRequest(Request):
         self.prepath = []
         path = self.path.removeprefix(self.site.path_prefix)
         self.postpath = [unquote_to_bytes(segment) for segment in path[1:].split(b"/")]
-        if _is_utf8(b"/".join(self.postpath)):
-            self.render(self.site.resource)
-        else:
+        if not _is_utf8(b"/".join(self.postpath)):
             self.answer(error_answer(BadRequest("The path is not UTF-8")))
+            return
+        try:
+            self.render(self.site.resource)
+        except Exception:  # noqa: BLE001 - a bug must not end the connection without an answer
+            self.processingFailed(Failure())
+
+    def getRequestHostname(self) -> bytes:
+        """Keep the Host header from Klein, which needs none and fails on those that are no host names."""
+        return b"localhost"
 
     def api_request(self) -> ApiRequest:
         """Give the request as the API sees it."""
         self.content.seek(0)
         path, query = self.path.decode("latin-1"), self.query.decode("latin-1")
-        headers = {name: value for name in READ_HEADERS if (value := self.getHeader(name))}
+        headers = {name: value for name in READ_HEADERS if (value := self._header(name))}
         return ApiRequest(self.method.decode("latin-1"), path, query, self.content.read(), headers)
 
     def describe(self, answer: Answer, cors: Cors) -> bytes:
@@ -84,8 +103,8 @@ class ApiHttpRequest(Request):
         if answer.status != NO_CONTENT:
             self.setHeader("Content-Type", answer.content_type)
             self.setHeader("Content-Length", str(len(answer.body)))
-        for name, value in (*cors.headers(self.getHeader("origin")), *answer.headers):
-            self.setHeader(name, value)
+        for name, value in (*cors.headers(self._header("origin")), *answer.headers):
+            self.setHeader(name.encode(), value.encode("latin-1"))
         return answer.body
 
     def answer(self, answer: Answer) -> None:
@@ -99,6 +118,11 @@ class ApiHttpRequest(Request):
         if not self._disconnected and not self.finished:
             self.answer(error_answer(ApiError("Internal server error")))
 
+    def _header(self, name: str) -> str | None:
+        # Twisted would decode it as UTF-8 and raise where it is not.
+        value = self.getHeader(name.encode())
+        return None if value is None else value.decode("latin-1")
+
     def _too_large(self) -> None:
         limit = self.channel.site.max_request_size
         error = PayloadTooLarge(
@@ -108,13 +132,21 @@ class ApiHttpRequest(Request):
 
 
 class ApiChannel(HTTPChannel):
-    """One connection of an API caller."""
+    """One connection of an API caller.
+
+    Attributes:
+        refused: whether it was answered and nothing more is read from it.
+    """
 
     site: ApiSite
     transport: Any
+    refused = False
 
     def refuse(self, answer: Answer) -> None:
         """Answer at once and end the connection, whatever else is on its way."""
+        if self.refused:
+            return
+        self.refused = True
         self.persistent = False
         self.setTimeout(None)
         self.transport.write(response_bytes(answer, self.site.cors.headers(None), close=True))
@@ -125,8 +157,29 @@ class ApiChannel(HTTPChannel):
     def _discard(self, data: bytes) -> None:
         pass
 
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse an endless line."""
+        self._head_too_large()
+
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(error_answer(BadRequest("This is not a valid HTTP request")))
+        if (
+            self._receivedHeaderSize > self.totalHeadersSize
+            or self._receivedHeaderCount > self.maxHeaders
+        ):
+            self._head_too_large()
+        else:
+            self.refuse(error_answer(BadRequest("This is not a valid HTTP request")))
+
+    def _head_too_large(self) -> None:
+        error = _HeadTooLarge(
+            f"The request head is larger than {self.totalHeadersSize} bytes "
+            f"or has more than {self.maxHeaders} headers"
+        )
+        self.refuse(error_answer(error))
+
+    def _send100Continue(self) -> None:
+        if not self.refused:
+            super()._send100Continue()
 
 
 class ApiSite(Site):

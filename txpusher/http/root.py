@@ -80,14 +80,14 @@ class Root:
             request, app_id, lambda app, call: self.channels.users(app, call, channel)
         )
 
-    @app.route("/apps/<app_id>/users/<user_id>/terminate_connections", methods=["POST"])
+    @app.route("/apps/<app_id>/users/<path:user_id>/terminate_connections", methods=["POST"])
     def _terminate(self, request: IRequest, app_id: str, user_id: str) -> Deferred[bytes]:
         return self._signed(
             request, app_id, lambda app, call: self.users.terminate(app, call, user_id)
         )
 
     # The path that pusher-http-python sends: it forgets /apps/{id}.
-    @app.route("/users/<user_id>/terminate_connections", methods=["POST"])
+    @app.route("/users/<path:user_id>/terminate_connections", methods=["POST"])
     def _terminate_by_key(self, request: IRequest, user_id: str) -> Deferred[bytes]:
         return self._signed(
             request, None, lambda app, call: self.users.terminate(app, call, user_id)

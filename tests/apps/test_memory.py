@@ -1,0 +1,27 @@
+"""Apps that are known from the start."""
+
+import pytest
+
+from tests.contracts.app_store import NEWS, SHOP, AppStoreContract, answer
+from txpusher.apps.memory import MemoryApps, create
+from txpusher.errors import ConfigError
+from txpusher.model import App
+
+
+class TestMemoryApps(AppStoreContract):
+    """The contract."""
+
+    def store(self, apps, tmp_path):
+        return MemoryApps(apps)
+
+
+def test_created_empty():
+    """The URL alone has no apps to give."""
+    assert list(answer(create("memory://").all())) == []
+
+
+@pytest.mark.parametrize("twin", [App("1", "other", "x"), App("other", "shop-key", "x")])
+def test_twins(twin):
+    """Two apps cannot share an id or a key: nobody could say which is meant."""
+    with pytest.raises(ConfigError, match=r"two apps have the (id '1'|key 'shop-key')"):
+        MemoryApps([SHOP, NEWS, twin])

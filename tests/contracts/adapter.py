@@ -1,0 +1,480 @@
+"""What every adapter has to do, whatever is behind it.
+
+A test case of an adapter inherits from `AdapterContract` and from one of Twisted's test cases, and says how its nodes
+are made, how time passes and how a coroutine is run to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, NamedTuple
+
+from txpusher.interfaces import Adapter, Envelope, Left
+from txpusher.model import CachedEvent, Counts, PresenceMember
+
+ANN = PresenceMember("ann", '{"name":"Ann"}')
+BOB = PresenceMember("bob")
+NOBODY = Counts(0, 0)
+
+# A text frame is no text: its length and everything in it may be any byte.
+FRAME = b"\x81\x7e\x00\xff" + bytes(range(255))
+
+
+class Node(NamedTuple):
+    """A started adapter and what it received from the others."""
+
+    adapter: Adapter
+    received: list[Envelope]
+
+
+def awaited(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
+    """Make a test of a coroutine: the case runs it in its own way, and stops the nodes it has started."""
+
+    @wraps(test)
+    def run(case: AdapterContract) -> Any:
+        return case.finish(case.closing(test(case)))
+
+    return run
+
+
+class AdapterContract:
+    """The tests. A case provides the four methods below."""
+
+    def make_nodes(self, count: int) -> list[Adapter]:
+        """Make so many adapters, not started, that belong together and to nobody else."""
+        raise NotImplementedError
+
+    def finish(self, test: Coroutine[Any, Any, None]) -> Any:
+        """Run a test to its end, or give a Deferred of it."""
+        raise NotImplementedError
+
+    async def settle(self) -> None:
+        """Wait until what was published has arrived, and what is watched no longer is not."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        raise NotImplementedError
+
+    async def closing(self, test: Awaitable[None]) -> None:
+        """Run a test and stop what it has started."""
+        self.started: list[Adapter] = []
+        try:
+            await test
+        finally:
+            for adapter in self.started:
+                await adapter.stop()
+
+    async def nodes(self, count: int) -> list[Node]:
+        """Start a cluster."""
+        nodes = [Node(adapter, []) for adapter in self.make_nodes(count)]
+        for adapter, received in nodes:
+            await adapter.start(received.append)
+            self.started.append(adapter)
+        return nodes
+
+    async def roster(self) -> Any:
+        """Start one node and give its roster."""
+        ((adapter, _),) = await self.nodes(1)
+        return adapter.roster
+
+    # Bus
+
+    @awaited
+    async def test_an_envelope_reaches_the_other_nodes_that_watch(self) -> None:
+        """What is published arrives once, unchanged, at every other node that watches the channel."""
+        sender, first, second, deaf = await self.nodes(4)
+        for node in (first, second):
+            await node.adapter.bus.watch("1", "news")
+        await deaf.adapter.bus.watch("1", "weather")
+        await self.settle()
+        sent = Envelope("1", "news", [(FRAME, None), (b"\x81\x02{}", "12.34")])
+        await sender.adapter.bus.publish(sent)
+        await self.settle()
+        for node in (first, second):
+            (envelope,) = node.received
+            assert (envelope.app_id, envelope.channel, envelope.terminate) == ("1", "news", False)
+            assert [tuple(frame) for frame in envelope.frames] == [
+                (FRAME, None),
+                (b"\x81\x02{}", "12.34"),
+            ]
+        assert deaf.received == sender.received == []
+
+    @awaited
+    async def test_an_envelope_never_comes_back(self) -> None:
+        """The sender does not receive its own envelopes, although it watches the channel."""
+        sender, other = await self.nodes(2)
+        for node in (sender, other):
+            await node.adapter.bus.watch("1", "news")
+        await self.settle()
+        await sender.adapter.bus.publish(Envelope("1", "news", [(b"1", None)]))
+        await self.settle()
+        assert sender.received == []
+        assert len(other.received) == 1
+
+    @awaited
+    async def test_envelopes_keep_their_order(self) -> None:
+        """What one node publishes arrives in the order in which it was published."""
+        sender, other = await self.nodes(2)
+        for channel in ("news", "weather"):
+            await other.adapter.bus.watch("1", channel)
+        await self.settle()
+        for i in range(200):
+            await sender.adapter.bus.publish(
+                Envelope("1", ("news", "weather")[i % 2], [(b"%d" % i, None)])
+            )
+        await self.settle()
+        assert [envelope.frames[0][0] for envelope in other.received] == [
+            b"%d" % i for i in range(200)
+        ]
+
+    @awaited
+    async def test_termination_is_carried(self) -> None:
+        """An envelope may say that the connections of a user have to end."""
+        sender, other = await self.nodes(2)
+        await other.adapter.bus.watch("1", "#server-to-user-ann")
+        await self.settle()
+        await sender.adapter.bus.publish(Envelope("1", "#server-to-user-ann", terminate=True))
+        await self.settle()
+        (envelope,) = other.received
+        assert envelope.terminate
+        assert list(envelope.frames) == []
+
+    @awaited
+    async def test_user_channels_have_any_name(self) -> None:
+        """User ids are any text: none of them is a pattern, a separator or too foreign."""
+        sender, other = await self.nodes(2)
+        names = [
+            f"#server-to-user-{user}"
+            for user in ("*", "?", "[a]", "a:b", "a b", "ä😀", "\\", '"', "a\nb")
+        ]
+        for name in names:
+            await other.adapter.bus.watch("1", name)
+        await other.adapter.bus.watch("1", "#server-to-user-*")
+        await self.settle()
+        for name in [*names, "#server-to-user-a", "#server-to-user-xyz"]:
+            await sender.adapter.bus.publish(Envelope("1", name, [(b"1", None)]))
+        await self.settle()
+        assert [envelope.channel for envelope in other.received] == names
+
+    @awaited
+    async def test_apps_have_channels_of_their_own(self) -> None:
+        """The same channel name of another app is another channel, however the names are put together."""
+        sender, other = await self.nodes(2)
+        await other.adapter.bus.watch("1", "news")
+        await other.adapter.bus.watch("a", "b:c")
+        await self.settle()
+        for app, channel in (("2", "news"), ("a:b", "c"), ("1", "newsroom"), ("1", "new")):
+            await sender.adapter.bus.publish(Envelope(app, channel, [(b"1", None)]))
+        await self.settle()
+        assert other.received == []
+
+    @awaited
+    async def test_unwatching(self) -> None:
+        """A channel that is watched no longer brings nothing; watching twice is watching once."""
+        sender, other = await self.nodes(2)
+        for _ in range(2):
+            await other.adapter.bus.watch("1", "news")
+        await other.adapter.bus.watch("1", "weather")
+        await other.adapter.bus.unwatch("1", "news")
+        await other.adapter.bus.unwatch("1", "never watched")
+        await self.settle()
+        for channel in ("news", "weather"):
+            await sender.adapter.bus.publish(Envelope("1", channel, [(b"1", None)]))
+        await self.settle()
+        assert [envelope.channel for envelope in other.received] == ["weather"]
+
+    @awaited
+    async def test_watching_again(self) -> None:
+        """Who watches a channel again receives it again, at once and after a while, and once."""
+        sender, other = await self.nodes(2)
+        bus = other.adapter.bus
+        for pause in (False, True):
+            await bus.watch("1", "news")
+            await bus.unwatch("1", "news")
+            if pause:
+                await self.settle()
+            await bus.watch("1", "news")
+            await self.settle()
+            await sender.adapter.bus.publish(Envelope("1", "news", [(b"1", None)]))
+            await self.settle()
+            assert len(other.received) == 1
+            other.received.clear()
+
+    @awaited
+    async def test_large_envelopes(self) -> None:
+        """A batch of the largest events arrives whole."""
+        sender, other = await self.nodes(2)
+        await other.adapter.bus.watch("1", "news")
+        await self.settle()
+        frames = [(bytes([i]) * 100_000, None) for i in range(10)]
+        await sender.adapter.bus.publish(Envelope("1", "news", frames))
+        await self.settle()
+        (envelope,) = other.received
+        assert [tuple(frame) for frame in envelope.frames] == frames
+
+    @awaited
+    async def test_a_stopped_node_receives_nothing(self) -> None:
+        """After stopping, a node is out of the cluster, and the others go on."""
+        sender, stopped, other = await self.nodes(3)
+        for node in (stopped, other):
+            await node.adapter.bus.watch("1", "news")
+        await self.settle()
+        self.started.remove(stopped.adapter)
+        await stopped.adapter.stop()
+        await sender.adapter.bus.publish(Envelope("1", "news", [(b"1", None)]))
+        await self.settle()
+        assert stopped.received == []
+        assert len(other.received) == 1
+
+    @awaited
+    async def test_a_node_that_works_is_healthy(self) -> None:
+        """A started node with everything it needs says so."""
+        nodes = await self.nodes(2)
+        await self.settle()
+        assert all(node.adapter.health().ok for node in nodes)
+
+    # Roster
+
+    @awaited
+    async def test_the_first_and_the_last_on_a_channel(self) -> None:
+        """Over all nodes one join is the first and one leave the last; the counts are those afterwards."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        assert (await first.join("1", "news", "1.1"))[:4] == (True, True, False, Counts(1, 0))
+        assert (await second.join("1", "news", "2.2"))[:4] == (True, False, False, Counts(2, 0))
+        assert await first.leave("1", "news", "1.1") == Left(False, None, Counts(1, 0))
+        assert await second.leave("1", "news", "2.2") == Left(True, None, NOBODY)
+        assert (await second.join("1", "news", "1.1")).first_in_channel
+
+    @awaited
+    async def test_a_channel_without_presence_has_no_members(self) -> None:
+        """Subscriptions without a member count as subscriptions and nothing else."""
+        roster = await self.roster()
+        for socket in ("1.1", "2.2"):
+            joined = await roster.join("1", "news", socket)
+            assert not joined.first_for_user
+            assert list(joined.members) == []
+        assert await roster.counts("1", ["news"]) == [Counts(2, 0)]
+        assert list(await roster.members("1", "news")) == []
+
+    @awaited
+    async def test_members_of_all_nodes(self) -> None:
+        """A joiner is answered with everybody on the channel, itself included."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        joined = await first.join("1", "presence-x", "1.1", ANN)
+        assert joined[:4] == (True, True, True, Counts(1, 1))
+        assert list(joined.members) == [ANN]
+        joined = await second.join("1", "presence-x", "2.2", BOB)
+        assert joined[:4] == (True, False, True, Counts(2, 2))
+        for members in (
+            joined.members,
+            *[await r.members("1", "presence-x") for r in (first, second)],
+        ):
+            assert sorted(members, key=str) == sorted([ANN, BOB], key=str)
+        left = await first.leave("1", "presence-x", "1.1")
+        assert left == Left(False, ANN, Counts(1, 1))
+        assert await second.leave("1", "presence-x", "2.2") == Left(True, BOB, NOBODY)
+        assert list(await second.members("1", "presence-x")) == []
+
+    @awaited
+    async def test_a_user_with_several_sockets(self) -> None:
+        """A user's first socket is the first for the user, and the last is the last, on whichever node they are."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        assert (await first.join("1", "presence-x", "1.1", ANN)).first_for_user
+        joined = await second.join("1", "presence-x", "2.2", ANN)
+        assert joined[:4] == (True, False, False, Counts(2, 1))
+        assert list(joined.members) == [ANN]
+        assert await first.leave("1", "presence-x", "1.1") == Left(False, None, Counts(1, 1))
+        assert await second.leave("1", "presence-x", "2.2") == Left(True, ANN, NOBODY)
+
+    @awaited
+    async def test_the_info_of_the_first_socket_counts(self) -> None:
+        """While a user has several sockets the info of the oldest one that is still there is the member's."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        infos = [PresenceMember("ann", f'{{"socket":{i}}}') for i in range(3)]
+        for i, roster in enumerate((first, second, first)):
+            joined = await roster.join("1", "presence-x", f"{i}.{i}", infos[i])
+            assert list(joined.members) == [infos[0]]
+        await second.leave("1", "presence-x", "1.1")
+        assert list(await second.members("1", "presence-x")) == [infos[0]]
+        await first.leave("1", "presence-x", "0.0")
+        assert list(await second.members("1", "presence-x")) == [infos[2]]
+        await second.join("1", "presence-x", "0.0", infos[0])
+        assert list(await first.members("1", "presence-x")) == [infos[2]]
+        left = await first.leave("1", "presence-x", "2.2")
+        assert left.last_for_user is None
+        left = await second.leave("1", "presence-x", "0.0")
+        assert left.last_for_user is not None
+        assert left.last_for_user.user_id == "ann"
+
+    @awaited
+    async def test_joining_again_changes_nothing(self) -> None:
+        """A socket that is there already is accepted, is first of nothing, and keeps its member."""
+        roster = await self.roster()
+        await roster.join("1", "presence-x", "1.1", ANN)
+        changed = PresenceMember("ann", '{"name":"Anna"}')
+        joined = await roster.join("1", "presence-x", "1.1", changed, 1)
+        assert joined[:4] == (True, False, False, Counts(1, 1))
+        assert list(joined.members) == [ANN]
+        await roster.join("1", "news", "1.1")
+        assert (await roster.join("1", "news", "1.1"))[:4] == (True, False, False, Counts(1, 0))
+        assert (await roster.leave("1", "presence-x", "1.1")).last_for_user == ANN
+
+    @awaited
+    async def test_leaving_what_one_is_not_on(self) -> None:
+        """A leave of an unknown socket or channel is the last of nothing and changes nothing."""
+        roster = await self.roster()
+        assert await roster.leave("1", "news", "1.1") == Left(False, None, NOBODY)
+        await roster.join("1", "presence-x", "1.1", ANN)
+        assert await roster.leave("1", "presence-x", "2.2") == Left(False, None, Counts(1, 1))
+        await roster.leave("1", "presence-x", "1.1")
+        assert await roster.leave("1", "presence-x", "1.1") == Left(False, None, NOBODY)
+
+    @awaited
+    async def test_a_full_channel(self) -> None:
+        """The last place is given, the next user changes nothing, and a user who is there gets in always."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        assert (await first.join("1", "presence-x", "1.1", ANN, 2)).accepted
+        assert (await second.join("1", "presence-x", "2.2", BOB, 2)).accepted
+        refused = await second.join("1", "presence-x", "3.3", PresenceMember("cid"), 2)
+        assert refused[:4] == (False, False, False, Counts(2, 2))
+        assert (await first.counts("1", ["presence-x"])) == [Counts(2, 2)]
+        assert await second.leave("1", "presence-x", "3.3") == Left(False, None, Counts(2, 2))
+        again = await first.join("1", "presence-x", "4.4", BOB, 2)
+        assert again[:4] == (True, False, False, Counts(3, 2))
+        await second.leave("1", "presence-x", "2.2")
+        assert not (await first.join("1", "presence-x", "3.3", PresenceMember("cid"), 2)).accepted
+        await first.leave("1", "presence-x", "4.4")
+        assert (await first.join("1", "presence-x", "3.3", PresenceMember("cid"), 2)).accepted
+
+    @awaited
+    async def test_a_refused_join_occupies_nothing(self) -> None:
+        """A channel that takes nobody is not occupied by the attempt."""
+        roster = await self.roster()
+        assert not (await roster.join("1", "presence-x", "1.1", ANN, 0)).accepted
+        assert await roster.channels("1") == {}
+        assert (await roster.join("1", "presence-x", "1.1", ANN)).first_in_channel
+
+    @awaited
+    async def test_many_members(self) -> None:
+        """Without a limit a channel takes as many users as come."""
+        roster = await self.roster()
+        members = [PresenceMember(f"user{i}", '"' + "x" * 1000 + '"') for i in range(300)]
+        for i, member in enumerate(members):
+            joined = await roster.join("1", "presence-x", f"{i}.1", member)
+        assert joined.counts == Counts(300, 300)
+        assert sorted(joined.members, key=str) == sorted(members, key=str)
+
+    @awaited
+    async def test_members_are_any_text(self) -> None:
+        """User ids and infos come back exactly as they were given."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        texts = ("*", "a:b", "a b", "ä😀", "\\", '"', "a\nb", "0", "-1", "1.1", "__proto__", "{}")
+        members = [PresenceMember(text, f'{{"{i}":"ä😀\\n"}}') for i, text in enumerate(texts)]
+        for i, member in enumerate(members):
+            assert (await first.join("1", "presence-x", f"{i}.1", member)).first_for_user
+        assert sorted(await second.members("1", "presence-x"), key=str) == sorted(members, key=str)
+        for i, member in enumerate(members):
+            assert (await second.leave("1", "presence-x", f"{i}.1")).last_for_user == member
+
+    @awaited
+    async def test_counts_in_the_order_asked(self) -> None:
+        """Many channels are counted at once, in the order of the question, vacant ones as zero."""
+        roster = await self.roster()
+        assert await roster.counts("1", ["news"]) == [NOBODY]
+        await roster.join("1", "news", "1.1")
+        await roster.join("1", "presence-x", "1.1", ANN)
+        await roster.join("1", "presence-x", "2.2", ANN)
+        asked = ["presence-x", "vacant", "news", "presence-x"]
+        assert await roster.counts("1", asked) == [Counts(2, 1), NOBODY, Counts(1, 0), Counts(2, 1)]
+        assert await roster.counts("1", []) == []
+        assert await roster.counts("unknown", ["news"]) == [NOBODY]
+
+    @awaited
+    async def test_occupied_channels(self) -> None:
+        """All occupied channels of all nodes are listed with their counts, or those with a prefix."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        assert await first.channels("1") == {}
+        await first.join("1", "presence-x", "1.1", ANN)
+        await first.join("1", "presence-x", "2.2", ANN)
+        await second.join("1", "presence-y", "2.2", BOB)
+        await second.join("1", "news", "3.3")
+        await second.join("1", "weather", "3.3")
+        await second.leave("1", "weather", "3.3")
+        everything = {"presence-x": Counts(2, 1), "presence-y": Counts(1, 1), "news": Counts(1, 0)}
+        for roster in (first, second):
+            assert await roster.channels("1") == everything
+            assert (await roster.channels("1", "presence-")).keys() == {"presence-x", "presence-y"}
+            assert await roster.channels("1", "presence-x") == {"presence-x": Counts(2, 1)}
+            for strange in ("*", "presence-?", "[p]", "resence-", "news-"):
+                assert await roster.channels("1", strange) == {}
+
+    @awaited
+    async def test_apps_have_rosters_of_their_own(self) -> None:
+        """The same channel of another app has other subscribers, however the names are put together."""
+        roster = await self.roster()
+        await roster.join("1", "presence-x", "1.1", ANN)
+        for app, channel in (("2", "presence-x"), ("1:presence", "x"), ("", "1:presence-x")):
+            joined = await roster.join(app, channel, "1.1", ANN)
+            assert joined[:4] == (True, True, True, Counts(1, 1))
+        assert await roster.channels("2") == {"presence-x": Counts(1, 1)}
+        await roster.leave("1", "presence-x", "1.1")
+        assert await roster.channels("1") == {}
+        assert await roster.channels("2") == {"presence-x": Counts(1, 1)}
+
+    @awaited
+    async def test_nothing_is_left_of_a_channel_that_was_vacated(self) -> None:
+        """A channel that comes and goes begins anew every time."""
+        roster = await self.roster()
+        for _ in range(3):
+            joined = await roster.join("1", "presence-x", "1.1", ANN, 1)
+            assert joined[:4] == (True, True, True, Counts(1, 1))
+            assert await roster.leave("1", "presence-x", "1.1") == Left(True, ANN, NOBODY)
+            assert await roster.channels("1") == {}
+
+    # Last events
+
+    @awaited
+    async def test_the_last_event_is_known_on_all_nodes(self) -> None:
+        """What one node remembers every node knows, and the newest replaces the older."""
+        first, second = (node.adapter.last_events for node in await self.nodes(2))
+        assert await second.get("1", "cache-x") is None
+        await first.put("1", "cache-x", "old", "1", 60)
+        await second.put("1", "cache-x", "new", "2", 60)
+        for last_events in (first, second):
+            kept = await last_events.get("1", "cache-x")
+            assert kept is not None
+            assert (kept.name, kept.data) == ("new", "2")
+            assert 58 <= kept.ttl <= 60
+
+    @awaited
+    async def test_events_are_any_text(self) -> None:
+        """Name and data come back as they were, of every app and channel on its own."""
+        ((adapter, _),) = await self.nodes(1)
+        last_events = adapter.last_events
+        texts = ["", "ä😀", '{"a":"\\u0000"}', "a\nb\x00c", "x" * 100_000, "{}"]
+        for i, text in enumerate(texts):
+            await last_events.put("1", f"cache-{i}", f"App\\Events\\É:{i}", text, 60)
+            await last_events.put("2", f"cache-{i}", "other", "other", 60)
+        for i, text in enumerate(texts):
+            kept = await last_events.get("1", f"cache-{i}")
+            assert kept is not None
+            assert (kept.name, kept.data) == (f"App\\Events\\É:{i}", text)
+
+    @awaited
+    async def test_last_events_are_forgotten(self) -> None:
+        """After its time to live an event is not remembered; a newer one has a time of its own."""
+        ((adapter, _),) = await self.nodes(1)
+        last_events = adapter.last_events
+        await last_events.put("1", "cache-short", "e", "1", 1)
+        await last_events.put("1", "cache-renewed", "e", "1", 1)
+        await last_events.put("1", "cache-renewed", "e", "2", 60)
+        await last_events.put("1", "cache-shortened", "e", "1", 60)
+        await last_events.put("1", "cache-shortened", "e", "2", 1)
+        assert await last_events.get("1", "cache-short") == CachedEvent("e", "1", 1)
+        await self.wait(1.2)
+        assert await last_events.get("1", "cache-short") is None
+        assert await last_events.get("1", "cache-shortened") is None
+        renewed = await last_events.get("1", "cache-renewed")
+        assert renewed is not None
+        assert renewed.data == "2"

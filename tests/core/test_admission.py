@@ -1,0 +1,186 @@
+"""Who may connect, in which order it is decided, and what is said about it."""
+
+from dataclasses import replace
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+
+from tests.doubles import Node, now
+from txpusher import errors
+from txpusher.core.admission import Admission
+from txpusher.core.occurrences import ConnectionRefused
+from txpusher.model import App, Limits
+from txpusher.protocol.handshakes import Handshake
+
+APP = App("1", "key", "secret")
+GOOD = Handshake(key="key", protocol="7", version="8.4.0", origin=None, secure=False)
+
+
+class Apps:
+    """An app store with one app."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def by_key(self, key):
+        return self.app if key == self.app.key else None
+
+
+def admission(app=APP, node=None, **options):
+    node = node or Node()
+    return Admission(Apps(app), node.registry, **options), node
+
+
+def refused(app, handshake=GOOD, *, closing=False, node=None, **options):
+    """Give the error that turned a client away; check that it was told with its reason."""
+    checks, node = admission(app, node, **options)
+    checks.closing = closing
+    with pytest.raises(errors.ConnectionEnded) as caught:
+        now(checks.admit(handshake))
+    (told,) = node.told.take(ConnectionRefused)
+    assert told.reason == caught.value.reason
+    return type(caught.value), told.app_id
+
+
+@pytest.mark.parametrize("protocol", ["5", "6", "7", None])
+def test_a_client_is_admitted(protocol):
+    """A known key, and a protocol we speak or none, are enough."""
+    checks, node = admission()
+    assert now(checks.admit(GOOD._replace(protocol=protocol))) is APP
+    assert not node.told
+
+
+# Each refusal: the app, the handshake, the server, and the error. Further down comes what is checked later; each is
+# tested together with all those below it.
+DISABLED = replace(APP, enabled=False)
+TLS = replace(APP, tls_only=True)
+ORIGINS = replace(APP, allowed_origins=("example.com",))
+QUOTA = replace(APP, limits=Limits(max_connections=0))
+WORST = replace(
+    DISABLED, tls_only=True, allowed_origins=("example.com",), limits=Limits(max_connections=0)
+)
+REFUSALS = [
+    (
+        APP,
+        {"key": None, "protocol": "1"},
+        {"closing": True, "max_connections": 0},
+        errors.ShuttingDown,
+        "",
+    ),
+    (APP, {"key": None, "protocol": "1"}, {"max_connections": 0}, errors.PathNotFound, ""),
+    (APP, {"key": "x", "protocol": "1"}, {"max_connections": 0}, errors.UnsupportedProtocol, ""),
+    (APP, {"key": "x", "protocol": None, "version": "x"}, {"strict": True}, errors.NoProtocol, ""),
+    (APP, {"key": "x", "version": "x"}, {"strict": True}, errors.InvalidVersion, ""),
+    (
+        WORST,
+        {"key": "x", "origin": "http://evil.org"},
+        {"max_connections": 0},
+        errors.UnknownApp,
+        "",
+    ),
+    (WORST, {"origin": "http://evil.org"}, {"max_connections": 0}, errors.AppDisabled, "1"),
+    (
+        replace(WORST, enabled=True),
+        {"origin": "http://evil.org"},
+        {"max_connections": 0},
+        errors.TlsRequired,
+        "1",
+    ),
+    (
+        replace(WORST, enabled=True),
+        {"origin": "http://evil.org", "secure": True},
+        {"max_connections": 0},
+        errors.OriginNotAllowed,
+        "1",
+    ),
+    (
+        replace(WORST, enabled=True),
+        {"origin": "http://example.com", "secure": True},
+        {"max_connections": 0},
+        errors.OverCapacity,
+        "1",
+    ),
+    (
+        replace(WORST, enabled=True),
+        {"origin": "http://example.com", "secure": True},
+        {},
+        errors.OverQuota,
+        "1",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("app", "handshake", "options", "error", "app_id"),
+    REFUSALS,
+    ids=[row[3].__name__ for row in REFUSALS],
+)
+def test_the_first_thing_wrong_is_what_is_told(app, handshake, options, error, app_id):
+    """Of several reasons against a client the earliest in the order of the checks is told and counted."""
+    assert refused(app, GOOD._replace(**handshake), **options) == (error, app_id)
+
+
+def test_every_refusal_has_its_own_code():
+    """The client can tell the reasons apart by their close codes."""
+    codes = [error.code for *_, error, _ in REFUSALS]
+    assert codes == [4200, 4005, 4007, 4008, 4006, 4001, 4003, 4000, 4009, 4100, 4004]
+
+
+def test_a_foreign_origin_is_logged():
+    """The operator can read which origin was refused for which app, to put it into the setting."""
+    with capturedLogs() as logs:
+        refused(ORIGINS, GOOD._replace(origin="https://evil.org"))
+    assert [(log["origin"], log["app_id"]) for log in logs] == [("https://evil.org", "1")]
+    with capturedLogs():
+        assert refused(ORIGINS)[0] is errors.OriginNotAllowed
+
+
+def test_a_tls_only_app_takes_tls():
+    """A secure connection to an app for TLS only is admitted."""
+    checks, _ = admission(TLS)
+    assert now(checks.admit(GOOD._replace(secure=True))) is TLS
+
+
+def test_the_quota_counts_the_apps_connections():
+    """An app takes as many connections as it may have, and another one when one has gone."""
+    node = Node()
+    app = replace(APP, limits=Limits(max_connections=1))
+    checks, _ = admission(app, node)
+    other = node.connect(App("2", "other", "secret"))
+    assert now(checks.admit(GOOD)) is app
+    client = node.connect(app)
+    assert refused(app, node=node)[0] is errors.OverQuota
+    client.leave()
+    assert now(checks.admit(GOOD)) is app
+    assert not other.connection.closed
+
+
+def test_the_node_counts_all_connections():
+    """A full server refuses clients of every app."""
+    node = Node()
+    checks, _ = admission(APP, node, max_connections=2)
+    node.connect(App("2", "other", "secret"))
+    assert now(checks.admit(GOOD)) is APP
+    client = node.connect()
+    assert refused(APP, node=node, max_connections=2)[0] is errors.OverCapacity
+    client.leave()
+    assert now(checks.admit(GOOD)) is APP
+
+
+def test_a_late_app_store_is_awaited():
+    """The answer of an app store that needs time decides when it comes."""
+    checks, node = admission()
+    found = Deferred()
+
+    async def by_key(key):
+        return await found
+
+    checks._apps.by_key = by_key
+    admitted = Deferred.fromCoroutine(checks.admit(GOOD))
+    assert not admitted.called
+    found.callback(None)
+    outcome = []
+    admitted.addErrback(lambda failure: outcome.append(failure.type))
+    assert outcome == [errors.UnknownApp]
+    assert node.told.of(ConnectionRefused) == [ConnectionRefused("", "unknown_app")]

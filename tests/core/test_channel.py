@@ -1,0 +1,312 @@
+"""The fan-out of one channel: who gets what, in which order, and what is said about it."""
+
+from itertools import count
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+
+from tests.doubles import RecordingObserver, turn
+from txpusher.core import channel as channel_module
+from txpusher.core.channel import SLICE, Channel
+from txpusher.core.occurrences import Delivered
+from txpusher.protocol.names import Kind
+
+
+class Socket:
+    """A connection and its wire in one; it remembers the writes."""
+
+    def __init__(self):
+        self.writes = []
+        self.wire = self
+
+    def send(self, frames):
+        self.writes.append(frames)
+
+    @property
+    def read(self):
+        return b"".join(self.writes)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def told():
+    return RecordingObserver()
+
+
+@pytest.fixture
+def channel(clock, told):
+    return Channel("1", "news", Kind.PUBLIC, clock, told)
+
+
+def crowd(channel, size):
+    sockets = [Socket() for _ in range(size)]
+    for socket in sockets:
+        channel.add(socket)
+    return sockets
+
+
+def test_an_event_is_written_once_to_everybody(channel, told):
+    """All subscribers get the very same bytes, each by one write."""
+    sockets = crowd(channel, 3)
+    channel.deliver([(b"frame", None)])
+    assert [socket.writes for socket in sockets] == [[b"frame"]] * 3
+    assert told == [Delivered("1", Kind.PUBLIC, 3, 15, 0.0)]
+
+
+def test_the_frames_of_a_batch_are_one_write(channel, told):
+    """Several events at once cost one write a subscriber and are counted one by one."""
+    (socket,) = crowd(channel, 1)
+    channel.deliver([(b"1", None), (b"22", None), (b"333", None)])
+    assert socket.writes == [b"122333"]
+    assert told == [Delivered("1", Kind.PUBLIC, 3, 6, 0.0)]
+
+
+def test_the_sender_is_left_out_of_its_own_frame_only(channel, told):
+    """A connection that is excluded from one event of a batch gets the others."""
+    sender, other = crowd(channel, 2)
+    channel.deliver([(b"1", sender), (b"22", None)])
+    assert (sender.writes, other.writes) == ([b"22"], [b"122"])
+    assert told == [Delivered("1", Kind.PUBLIC, 3, 5, 0.0)]
+
+
+def test_nothing_is_written_to_somebody_who_may_read_nothing(channel, told):
+    """An excluded connection is not even written an empty message."""
+    sender, other = crowd(channel, 2)
+    channel.deliver([(b"1", sender)])
+    assert (sender.writes, other.writes) == ([], [b"1"])
+    assert told == [Delivered("1", Kind.PUBLIC, 1, 1, 0.0)]
+
+
+def test_an_excluded_stranger_changes_nothing(channel, told):
+    """Excluding a connection that is not on the channel takes nothing from the count."""
+    crowd(channel, 2)
+    channel.deliver([(b"1", Socket())])
+    assert told == [Delivered("1", Kind.PUBLIC, 2, 2, 0.0)]
+
+
+def test_who_left_gets_nothing(channel):
+    """After leaving there are no events any more; leaving again does no harm."""
+    stays, leaves = crowd(channel, 2)
+    channel.remove(leaves)
+    channel.remove(leaves)
+    channel.deliver([(b"1", None)])
+    assert (stays.writes, leaves.writes) == ([b"1"], [])
+
+
+def test_a_thousand_are_served_at_once(channel, clock):
+    """Up to a slice of subscribers, an event is out when the publish returns."""
+    sockets = crowd(channel, SLICE)
+    channel.deliver([(b"1", None)])
+    assert all(socket.writes == [b"1"] for socket in sockets)
+    assert not clock.getDelayedCalls()
+
+
+def test_more_are_served_in_slices(channel, clock, told):
+    """After each thousand subscribers everybody else has their turn."""
+    sockets = crowd(channel, 2 * SLICE + 1)
+    channel.deliver([(b"1", None)])
+    for served in (SLICE, 2 * SLICE):
+        assert [len(socket.writes) for socket in sockets] == [1] * served + [0] * (
+            len(sockets) - served
+        )
+        assert not told
+        turn(clock)
+    assert all(socket.writes == [b"1"] for socket in sockets)
+    assert not clock.getDelayedCalls()
+    assert told == [Delivered("1", Kind.PUBLIC, 2 * SLICE + 1, 2 * SLICE + 1, 0.0)]
+
+
+def test_the_time_of_a_delivery_runs_until_the_last_write(channel, clock, told):
+    """A delivery took from its publish, not from the end of the round before it, until its last write."""
+    crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    clock.rightNow += 2
+    channel.deliver([(b"2", None)])
+    clock.rightNow += 1
+    channel.deliver([(b"3", None)])
+    clock.rightNow += 4
+    turn(clock)
+    turn(clock)
+    assert [delivered.seconds for delivered in told] == [7.0, 5.0]
+
+
+def test_what_is_published_during_a_round_goes_out_joined(channel, clock, told):
+    """Events that come while a large channel is served are one write a subscriber afterwards."""
+    sockets = crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    channel.deliver([(b"2", None)])
+    channel.deliver([(b"3", None), (b"4", None)])
+    clock.advance(0)
+    assert all(socket.writes == [b"1", b"234"] for socket in sockets)
+    receivers = SLICE + 1
+    assert [(d.messages, d.size) for d in told] == [
+        (receivers, receivers),
+        (3 * receivers, 3 * receivers),
+    ]
+
+
+def test_a_newcomer_gets_only_what_is_newer(channel, clock, told):
+    """Somebody who comes during a round gets the events that are published from then on."""
+    crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    early = crowd(channel, 1)[0]
+    channel.deliver([(b"2", None)])
+    late = crowd(channel, 1)[0]
+    channel.deliver([(b"3", None)])
+    latest = crowd(channel, 1)[0]
+    clock.advance(0)
+    assert [socket.read for socket in (early, late, latest)] == [b"23", b"3", b""]
+    assert [d.messages for d in told] == [SLICE + 1, 2 * (SLICE + 1) + 2 + 1]
+    channel.deliver([(b"4", None)])
+    clock.advance(0)
+    assert latest.read == b"4"
+
+
+def test_who_leaves_during_a_round_gets_nothing_more(channel, clock, told):
+    """Somebody who leaves before their turn gets nothing, and is not counted."""
+    sockets = crowd(channel, SLICE + 2)
+    channel.deliver([(b"12", None)])
+    channel.deliver([(b"3", None)])
+    channel.remove(sockets[-1])
+    clock.advance(0)
+    assert sockets[-1].read == b""
+    assert sockets[-2].read == b"123"
+    assert [(d.messages, d.size) for d in told] == [
+        (SLICE + 1, 2 * (SLICE + 1)),
+        (SLICE + 1, SLICE + 1),
+    ]
+
+
+def test_who_comes_back_during_a_round_is_new(channel, clock, told):
+    """Leaving and subscribing again before one's turn does not bring the events from before."""
+    sockets = crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    channel.deliver([(b"2", None)])
+    for socket in (sockets[0], sockets[-1]):
+        channel.remove(socket)
+        channel.add(socket)
+    channel.deliver([(b"3", None)])
+    clock.advance(0)
+    assert sockets[0].read == b"13"
+    assert sockets[-1].read == b"3"
+    assert sockets[1].read == b"123"
+    assert [d.messages for d in told] == [SLICE, 2 * (SLICE - 1) + 2]
+
+
+def test_a_newcomer_who_leaves_again_is_forgotten(channel, clock):
+    """Coming and going during a round leaves nothing behind."""
+    crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    (guest,) = crowd(channel, 1)
+    channel.deliver([(b"2", None)])
+    channel.remove(guest)
+    clock.advance(0)
+    assert guest.read == b""
+    channel.add(guest)
+    channel.deliver([(b"3", None)])
+    clock.advance(0)
+    assert guest.read == b"3"
+
+
+def test_exclusions_hold_in_joined_rounds(channel, clock, told):
+    """Each sender misses exactly its own event, also when it was joined with others."""
+    sockets = crowd(channel, SLICE + 2)
+    channel.deliver([(b"1", sockets[0])])
+    channel.deliver([(b"2", sockets[1])])
+    channel.deliver([(b"3", sockets[-1])])
+    clock.advance(0)
+    assert [sockets[i].read for i in (0, 1, 2, -1)] == [b"23", b"13", b"123", b"12"]
+    everybody = SLICE + 2
+    assert [d.messages for d in told] == [everybody - 1, 2 * everybody - 2]
+
+
+def test_a_newcomer_may_be_the_sender(channel, clock):
+    """A newcomer's own event is left out for it, and the one after it is not."""
+    crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    (newcomer,) = crowd(channel, 1)
+    channel.deliver([(b"2", newcomer)])
+    channel.deliver([(b"3", None)])
+    clock.advance(0)
+    assert newcomer.read == b"3"
+
+
+def test_a_channel_may_shrink_during_a_round(channel, clock):
+    """When most have left, what waits goes out at once and the next event does, too."""
+    sockets = crowd(channel, SLICE + 1)
+    channel.deliver([(b"1", None)])
+    channel.deliver([(b"2", None)])
+    for socket in sockets[1:]:
+        channel.remove(socket)
+    clock.advance(0)
+    channel.deliver([(b"3", None)])
+    assert sockets[0].writes == [b"1", b"2", b"3"]
+
+
+def test_rounds_follow_each_other(channel, clock):
+    """Events that come during every round keep their order."""
+    sockets = crowd(channel, SLICE + 1)
+    for frame in (b"1", b"2", b"3", b"4"):
+        channel.deliver([(frame, None)])
+        turn(clock)
+    clock.advance(0)
+    assert all(socket.read == b"1234" for socket in sockets)
+
+
+# What may happen to a channel of five, served two at a time.
+people = st.integers(0, 4)
+steps = st.one_of(
+    st.tuples(st.just("join"), people),
+    st.tuples(st.just("leave"), people),
+    st.tuples(st.just("publish"), st.lists(st.none() | people, min_size=1, max_size=3)),
+    st.tuples(st.just("turn"), st.none()),
+)
+
+
+@given(st.lists(steps, max_size=60))
+def test_whatever_happens_everybody_gets_their_own(history):
+    """From joining to leaving everybody gets all events, once, in order, without their own, and all are counted."""
+    clock, told, frames = Clock(), RecordingObserver(), count()
+    channel = Channel("1", "news", Kind.PUBLIC, clock, told)
+    sockets = crowd(channel, 5)
+    there, stays = (
+        {person: [] for person in range(5)},
+        [],
+    )  # who is subscribed: what they have to get; and all that is over
+    with mock.patch.object(channel_module, "SLICE", 2):
+        for step, what in history:
+            if step == "join" and what not in there:
+                sockets[what].writes = []
+                channel.add(sockets[what])
+                there[what] = []
+            elif step == "leave" and what in there:
+                channel.remove(sockets[what])
+                stays.append((there.pop(what), sockets[what].writes))
+                sockets[what].writes = []
+            elif step == "publish":
+                batch = [(b"%d," % next(frames), excluded) for excluded in what]
+                channel.deliver([(f, None if e is None else sockets[e]) for f, e in batch])
+                for person, due in there.items():
+                    due.extend(frame for frame, excluded in batch if excluded != person)
+            elif step == "turn":
+                turn(clock)
+        clock.advance(0)
+    written = []
+    for due, writes in stays:
+        read = b"".join(writes)
+        assert b"".join(due).startswith(read)
+        written.append(read)
+    for person, due in there.items():
+        assert sockets[person].read == b"".join(due)
+        written.append(sockets[person].read)
+    for gone in set(range(5)) - there.keys():
+        assert sockets[gone].writes == []
+    assert sum(d.messages for d in told) == sum(read.count(b",") for read in written)
+    assert sum(d.size for d in told) == sum(map(len, written))

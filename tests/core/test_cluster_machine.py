@@ -1,0 +1,388 @@
+"""A cluster of two nodes under any sequence of what clients and applications do.
+
+The machine keeps a model of who is where and what everybody has to read, and compares after every step. One variant
+serves every subscriber in a turn of its own, so that everything also happens in the middle of a broadcast.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import count
+from unittest import mock
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from twisted.internet.task import Clock
+
+from tests.doubles import Client, cluster, data, now, turn
+from txpusher.core import channel as channel_module
+from txpusher.core.occurrences import ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved
+from txpusher.model import App, Event, Limits
+
+LIMITS = Limits(max_client_events_per_second=None, max_presence_members=3)
+APPS = [
+    App(i, f"key{i}", "secret", client_events=True, subscription_count=True, limits=LIMITS)
+    for i in "12"
+]
+
+PUBLIC = ["news", "cache-news", "private-chat"]
+PRESENCE = ["presence-room", "presence-cache-hall"]
+USERS = ["ann", "bob", "cid", "dan"]
+
+channels = st.sampled_from(PUBLIC + PRESENCE)
+users = st.sampled_from(USERS)
+apps = st.sampled_from(APPS)
+nodes = st.integers(0, 1)
+
+
+@dataclass
+class Browser:
+    """A client, and what it must have read of each channel since it subscribed."""
+
+    client: Client
+    node: int
+    user: str | None = None
+    due: dict[str, list[str]] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
+
+    def __hash__(self):
+        return id(self)
+
+    @property
+    def app(self):
+        return self.client.app
+
+    def since(self, channel):
+        """Give what was read of a channel since the last first confirmation of it."""
+        return [m for m in self.client.wire if m.get("channel") == channel]
+
+    def events(self, channel):
+        """Give the data of the application's events among that."""
+        return [m["data"] for m in self.since(channel) if m["event"] in {"e", "client-e"}]
+
+    def member_list(self, channel):
+        """Give the members that a client library would show now."""
+        members = {}
+        for message in self.since(channel):
+            if message["event"] == "pusher_internal:subscription_succeeded":
+                members = data(message)["presence"]["hash"]
+            elif message["event"] == "pusher_internal:member_added":
+                members[data(message)["user_id"]] = data(message)["user_info"]
+            elif message["event"] == "pusher_internal:member_removed":
+                members.pop(data(message)["user_id"], None)
+        return members
+
+    def told_count(self, channel):
+        """Give the last count that was told."""
+        counts = [
+            m for m in self.since(channel) if m["event"] == "pusher_internal:subscription_count"
+        ]
+        return data(counts[-1])["subscription_count"] if counts else None
+
+    def forget(self, channel):
+        """Forget what was read of a channel."""
+        wire = self.client.wire
+        wire[:] = [m for m in wire if m.get("channel") != channel]
+
+
+class ClusterMachine(RuleBasedStateMachine):
+    """Two nodes on one hub, two apps, any number of clients."""
+
+    browsers = Bundle("browsers")
+    slice_size = 1000
+
+    def __init__(self):
+        super().__init__()
+        self.patch = mock.patch.object(channel_module, "SLICE", self.slice_size)
+        self.patch.start()
+        self.clock = Clock()
+        self.nodes = cluster(2, self.clock)
+        self.there = []
+        self.numbers = count(1)
+        self.cached = {}
+        self.occupied = defaultdict(bool)
+        self.present = defaultdict(bool)
+        for node in self.nodes:
+            node.registry.tell = self.hear
+
+    def hear(self, fact):
+        """Facts come in pairs, beginning with the first of each."""
+        match fact:
+            case ChannelOccupied(app, channel):
+                assert not self.occupied[app, channel], fact
+                self.occupied[app, channel] = True
+            case ChannelVacated(app, channel):
+                assert self.occupied[app, channel], fact
+                self.occupied[app, channel] = False
+            case MemberAdded(app, channel, user):
+                assert not self.present[app, channel, user], fact
+                self.present[app, channel, user] = True
+            case MemberRemoved(app, channel, user):
+                assert self.present[app, channel, user], fact
+                self.present[app, channel, user] = False
+
+    # The model
+
+    def on(self, app, channel):
+        """Give the browsers on a channel."""
+        return [b for b in self.there if b.app is app and channel in b.due]
+
+    def members(self, app, channel):
+        """Give the users on a presence channel."""
+        return {b.identities[channel] for b in self.on(app, channel)}
+
+    def expect(self, app, channel, text, excluded=None):
+        """Everybody on the channel has to read this from now on."""
+        for browser in self.on(app, channel):
+            if browser is not excluded:
+                browser.due[channel].append(text)
+
+    def check_left(self, browser, channel):
+        """What was read is the beginning of what was due; nothing else may come."""
+        due = browser.due.pop(channel)
+        events = browser.events(channel)
+        assert due[: len(events)] == events
+        if self.slice_size > len(self.there):
+            assert due == events
+        browser.identities.pop(channel, None)
+        browser.forget(channel)
+
+    def gone(self, browser):
+        """The browser is not there any more."""
+        for channel in list(browser.due):
+            self.check_left(browser, channel)
+        self.there.remove(browser)
+        browser.client.wire.clear()
+
+    # What happens
+
+    @rule(target=browsers, node=nodes, app=apps)
+    def connect(self, node, app):
+        browser = Browser(self.nodes[node].connect(app), node)
+        self.there.append(browser)
+        return browser
+
+    @rule(browser=browsers, channel=channels, user=users)
+    def subscribe(self, browser, channel, user):
+        if browser not in self.there or channel in browser.due:
+            return
+        if channel in PRESENCE:
+            members = self.members(browser.app, channel)
+            browser.client.subscribe(channel, user)
+            if user not in members and len(members) >= LIMITS.max_presence_members:
+                assert [m["event"] for m in browser.since(channel)] == [
+                    "pusher:subscription_error",
+                    "pusher:error",
+                ]
+                browser.forget(channel)
+                return
+            browser.identities[channel] = user
+            assert browser.client.members(channel).keys() == members | {user}
+        else:
+            browser.client.subscribe(channel)
+        browser.due[channel] = []
+        first = browser.since(channel)[:2]
+        assert first[0]["event"] == "pusher_internal:subscription_succeeded"
+        if "cache-" in channel:
+            kept = self.cached.get((browser.app.id, channel))
+            if kept is None:
+                assert first[1]["event"] == "pusher:cache_miss"
+            else:
+                assert first[1]["data"] == kept
+                browser.due[channel].append(kept)
+
+    @rule(browser=browsers, channel=st.sampled_from(["news", "private-chat", "presence-room"]))
+    def subscribe_again(self, browser, channel):
+        if browser in self.there and channel in browser.due:
+            before = len(browser.since(channel))
+            browser.client.subscribe(channel, browser.identities.get(channel))
+            (answer,) = browser.since(channel)[before:]
+            assert answer["event"] == "pusher_internal:subscription_succeeded"
+
+    @rule(browser=browsers, channel=channels)
+    def unsubscribe(self, browser, channel):
+        if browser in self.there:
+            before = len(browser.client.wire)
+            browser.client.unsubscribe(channel)
+            assert len(browser.client.wire) == before
+            if channel in browser.due:
+                self.check_left(browser, channel)
+
+    @rule(browser=consumes(browsers))
+    def disconnect(self, browser):
+        browser.client.leave()
+        if browser in self.there:
+            self.gone(browser)
+
+    @rule(
+        node=nodes,
+        app=apps,
+        events=st.lists(
+            st.lists(channels, min_size=1, max_size=2, unique=True), min_size=1, max_size=3
+        ),
+        excluded=st.none() | browsers,
+    )
+    def publish(self, node, app, events, excluded):
+        published = []
+        for names in events:
+            text = str(next(self.numbers))
+            socket_id = None if excluded is None else excluded.client.socket_id
+            published.append(Event("e", tuple(names), text, socket_id))
+            for name in names:
+                self.expect(app, name, text, excluded)
+                if "cache-" in name:
+                    self.cached[app.id, name] = text
+        self.nodes[node].publish(*published, app=app)
+
+    @rule(browser=browsers, channel=st.sampled_from(["news", "private-chat", "presence-room"]))
+    def client_event(self, browser, channel):
+        if browser not in self.there:
+            return
+        text = str(next(self.numbers))
+        refusals = len(browser.client.wire.named("error"))
+        browser.client.trigger("client-e", channel, text)
+        allowed = channel != "news" and channel in browser.due
+        assert len(browser.client.wire.named("error")) - refusals == (0 if allowed else 1)
+        if allowed:
+            self.expect(browser.app, channel, text, browser)
+        browser.client.wire[:] = [m for m in browser.client.wire if m["event"] != "pusher:error"]
+
+    @rule(browser=browsers, user=users)
+    def sign_in(self, browser, user):
+        if browser not in self.there:
+            return
+        browser.client.sign_in(user)
+        if browser.user in {None, user}:
+            assert browser.client.wire.pop()["event"] == "pusher:signin_success"
+            browser.user = user
+            browser.due.setdefault(f"#server-to-user-{user}", [])
+        else:
+            assert browser.client.wire.pop()["data"]["code"] == 4009
+
+    @rule(node=nodes, app=apps, user=users)
+    def publish_to_user(self, node, app, user):
+        channel, text = f"#server-to-user-{user}", str(next(self.numbers))
+        self.expect(app, channel, text)
+        self.nodes[node].event("e", channel, text, app=app)
+
+    @rule(node=nodes, app=apps, user=users)
+    def terminate(self, node, app, user):
+        now(self.nodes[node].registry.terminate(app.id, user))
+        for browser in tuple(self.there):
+            ended = browser.app is app and browser.user == user
+            assert (browser.client.wire.closed is not None) is ended
+            if ended:
+                assert browser.client.wire.closed[0] == 4009
+                assert browser.client.wire.pop()["data"]["code"] == 4009
+                self.gone(browser)
+
+    @rule()
+    def turn(self):
+        turn(self.clock)
+
+    # What is always true
+
+    @invariant()
+    def everybody_reads_what_is_due(self):
+        for browser in self.there:
+            assert browser.client.wire.closed is None
+            for channel, due in browser.due.items():
+                events = browser.events(channel)
+                assert due[: len(events)] == events
+            of_others = {m.get("channel") for m in browser.client.wire} - browser.due.keys()
+            assert not of_others, of_others
+
+    @invariant()
+    def the_roster_is_the_sum_of_the_nodes(self):
+        for app in APPS:
+            roster = now(self.nodes[0].adapter.roster.channels(app.id))
+            expected = {}
+            for channel in PUBLIC + PRESENCE:
+                on = self.on(app, channel)
+                local = [
+                    node.registry.apps[app.id].channels[channel]
+                    for node in self.nodes
+                    if app.id in node.registry.apps
+                    and channel in node.registry.apps[app.id].channels
+                ]
+                assert sum(len(part.subscribers) for part in local) == len(on)
+                assert self.occupied[app.id, channel] == bool(on)
+                if on:
+                    users = len(self.members(app, channel)) if channel in PRESENCE else 0
+                    expected[channel] = (len(on), users)
+            assert {name: (c.subscriptions, c.users) for name, c in roster.items()} == expected
+
+    @invariant()
+    def the_members_are_those_who_are_there(self):
+        for app in APPS:
+            for channel in PRESENCE:
+                members = {
+                    m.user_id for m in now(self.nodes[1].adapter.roster.members(app.id, channel))
+                }
+                assert members == self.members(app, channel)
+                assert members == {user for user in USERS if self.present[app.id, channel, user]}
+
+    @invariant()
+    def no_empty_channel_is_kept(self):
+        for node in self.nodes:
+            watched = set()
+            for app_id, local in node.registry.apps.items():
+                for name, channel in local.channels.items():
+                    assert channel.subscribers
+                    assert not channel.holders
+                    watched.add((app_id, name))
+            assert node.adapter.bus._watched == watched
+
+    def teardown(self):
+        """When all broadcasts are out, everybody has read everything; when all have left, nothing is there."""
+        try:
+            self.clock.advance(0)
+            self.everybody_reads_what_is_due()
+            for browser in self.there:
+                for channel, due in browser.due.items():
+                    assert browser.events(channel) == due
+                    if channel in PRESENCE:
+                        assert browser.member_list(channel).keys() == self.members(
+                            browser.app, channel
+                        )
+                    elif channel in PUBLIC:
+                        assert browser.told_count(channel) == len(self.on(browser.app, channel))
+            for browser in self.there:
+                browser.client.leave()
+            self.clock.advance(0)
+            for node in self.nodes:
+                assert not any(
+                    local.channels or local.connections for local in node.registry.apps.values()
+                )
+                assert not node.adapter.bus._watched
+            assert not any(self.occupied.values())
+            assert not any(self.present.values())
+            assert not any(now(self.nodes[0].adapter.roster.channels(app.id)) for app in APPS)
+            assert not self.clock.getDelayedCalls()
+        finally:
+            self.patch.stop()
+
+
+class SlicedClusterMachine(ClusterMachine):
+    """The same with a broadcast that takes many turns."""
+
+    slice_size = 1
+
+    @rule(
+        target=ClusterMachine.browsers,
+        node=nodes,
+        app=apps,
+        size=st.integers(2, 4),
+        channel=channels,
+    )
+    def crowd(self, node, app, size, channel):
+        arrived = [self.connect(node, app) for _ in range(size)]
+        for i, browser in enumerate(arrived):
+            self.subscribe(browser, channel, USERS[i])
+        return multiple(*arrived)
+
+
+TestCluster = ClusterMachine.TestCase
+TestCluster.settings = settings(max_examples=100, stateful_step_count=40)
+TestSlicedCluster = SlicedClusterMachine.TestCase
+TestSlicedCluster.settings = settings(max_examples=100, stateful_step_count=40)

@@ -1,0 +1,143 @@
+"""When subscribers are told how many they are."""
+
+import pytest
+from twisted.internet.task import Clock
+
+from tests.doubles import Node, cluster, data
+from txpusher.core.occurrences import SubscriptionCountChanged
+from txpusher.model import App
+
+COUNTED = App("1", "key", "secret", subscription_count=True)
+
+
+def counts(client):
+    """Give the counts that a client was told, and forget them."""
+    told = [data(m)["subscription_count"] for m in client.wire.named("subscription_count")]
+    client.wire.clear()
+    return told
+
+
+def crowd(node, size, name="news"):
+    clients = [node.connect(COUNTED) for _ in range(size)]
+    for client in clients:
+        client.subscribe(name)
+    return clients
+
+
+def test_everybody_hears_the_new_count():
+    """Each change is told to all, to the newcomer after the confirmation, and on every node."""
+    here, there = cluster(2)
+    first, second = here.connect(COUNTED), there.connect(COUNTED)
+    first.subscribe("news")
+    second.subscribe("news")
+    assert first.wire.names() == ["subscription_succeeded"] + ["subscription_count"] * 2
+    assert first.wire[-1] == {
+        "event": "pusher_internal:subscription_count",
+        "channel": "news",
+        "data": '{"subscription_count":2}',
+    }
+    assert second.wire.names() == ["subscription_succeeded", "subscription_count"]
+    second.unsubscribe("news")
+    assert counts(first) == [1, 2, 1]
+    assert here.told.of(SubscriptionCountChanged) == [SubscriptionCountChanged("1", "news", 1)]
+    assert [fact.subscriptions for fact in there.told.of(SubscriptionCountChanged)] == [2, 1]
+
+
+def test_a_cached_event_comes_before_the_count():
+    """The order on a cache channel is confirmation, event, count."""
+    node = Node()
+    node.event("e", "cache-x", app=COUNTED)
+    client = node.connect(COUNTED)
+    client.subscribe("cache-x")
+    assert client.wire.names() == ["subscription_succeeded", "e", "subscription_count"]
+
+
+def test_the_last_one_to_leave_is_not_counted():
+    """A channel that is vacated has no count, as nobody is there to hear it."""
+    node = Node()
+    (client,) = crowd(node, 1)
+    node.told.clear()
+    client.leave()
+    assert not node.told.of(SubscriptionCountChanged)
+
+
+def test_subscribing_again_is_no_change():
+    """A second subscription of the same connection is not told to the others."""
+    node = Node()
+    first, second = crowd(node, 2)
+    counts(first)
+    second.subscribe("news")
+    assert counts(first) == []
+
+
+@pytest.mark.parametrize("name", ["presence-room", "presence-cache-room"])
+def test_presence_channels_are_not_counted(name):
+    """On presence channels the members are known anyway."""
+    node = Node()
+    clients = [node.connect(COUNTED) for _ in range(2)]
+    for i, client in enumerate(clients):
+        client.subscribe(name, f"user{i}")
+    clients[1].leave()
+    assert counts(clients[0]) == []
+    assert not node.told.of(SubscriptionCountChanged)
+
+
+def test_apps_without_the_switch_are_not_counted():
+    """The event is off unless the app switched it on."""
+    node = Node()
+    first, second = node.connect(), node.connect()
+    first.subscribe("news")
+    second.subscribe("news")
+    second.leave()
+    assert counts(first) == []
+
+
+def test_above_a_hundred_every_five_seconds():
+    """A large channel hears its count at most every five seconds, and only while there is change."""
+    node = Node()
+    clients = crowd(node, 100)
+    assert counts(clients[0])[-1] == 100
+    crowd(node, 2)
+    assert counts(clients[0]) == []
+    node.clock.advance(4.9)
+    crowd(node, 1)
+    assert counts(clients[0]) == []
+    node.clock.advance(0.1)
+    assert counts(clients[0]) == [103]
+    node.clock.advance(60)
+    assert counts(clients[0]) == []
+    crowd(node, 1)
+    node.clock.advance(5)
+    assert counts(clients[0]) == [104]
+
+
+def test_back_below_a_hundred_at_once():
+    """A channel that shrinks to a hundred hears each change at once again."""
+    node = Node()
+    clients = crowd(node, 101)
+    counts(clients[0])
+    clients[-1].leave()
+    assert counts(clients[0]) == [100]
+    clients[-2].leave()
+    assert counts(clients[0]) == [99]
+
+
+def test_a_channel_that_emptied_meanwhile():
+    """When all have left before the count is due, nobody is told anything."""
+    node = Node()
+    for client in crowd(node, 101):
+        client.leave()
+    node.told.clear()
+    node.clock.advance(5)
+    assert not node.told.of(SubscriptionCountChanged)
+
+
+def test_the_count_of_the_cluster_decides():
+    """It is the subscriptions on all nodes that make a channel large."""
+    clock = Clock()
+    here, there = cluster(2, clock)
+    crowd(here, 60)
+    clients = crowd(there, 41)
+    assert counts(clients[0])[-1] == 100
+    clock.advance(5)
+    assert counts(clients[0]) == [101]

@@ -1,0 +1,118 @@
+"""Coroutines that run at once, and those that have to wait."""
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, succeed
+
+from tests.doubles import AdapterAwayError
+from txpusher.core.running import start
+
+
+def test_a_coroutine_that_need_not_wait():
+    """What ends at once needs no Deferred."""
+    done = []
+
+    async def task():
+        done.append(await succeed(1))
+
+    assert start(task()) is None
+    assert done == [1]
+
+
+def test_an_error_at_once():
+    """What is raised before anything was waited for is raised by the call."""
+
+    async def task():
+        raise AdapterAwayError
+
+    with pytest.raises(AdapterAwayError):
+        start(task())
+
+
+def test_a_coroutine_that_waits():
+    """What has to wait, also more than once, ends when the last answer has come; the result is the task's."""
+    answers = [Deferred(), Deferred(), Deferred()]
+    results = []
+
+    async def task():
+        return [await answer for answer in answers]
+
+    start(task()).addCallback(results.append)
+    for i, answer in enumerate(answers):
+        assert results == []
+        answer.callback(i)
+    assert results == [[0, 1, 2]]
+
+
+def test_an_answer_that_is_there_already():
+    """An answer that came while another one was awaited is not waited for again."""
+    first, second = Deferred(), Deferred()
+    results = []
+
+    async def task():
+        return await first, await second
+
+    start(task()).addCallback(results.append)
+    second.callback(2)
+    first.callback(1)
+    assert results == [(1, 2)]
+
+
+def test_a_late_error_is_the_tasks_to_handle():
+    """An awaited failure is raised where it is awaited; a task may go on after it, and wait again."""
+    first, second = Deferred(), Deferred()
+    results = []
+
+    async def task():
+        try:
+            await first
+        except AdapterAwayError:
+            return await second
+
+    start(task()).addCallback(results.append)
+    first.errback(AdapterAwayError())
+    assert results == []
+    second.callback("after all")
+    assert results == ["after all"]
+
+
+def test_a_late_error_that_nobody_handles():
+    """What the task does not handle fails the Deferred."""
+    answer = Deferred()
+    failures = []
+
+    async def task():
+        await answer
+
+    start(task()).addErrback(lambda failure: failures.append(failure.type))
+    answer.errback(AdapterAwayError())
+    assert failures == [AdapterAwayError]
+
+
+def test_an_error_that_ends_the_task_well():
+    """A task that returns when it is told of an error has succeeded."""
+    answer = Deferred()
+    results = []
+
+    async def task():
+        try:
+            await answer
+        except AdapterAwayError:
+            return "recovered"
+
+    start(task()).addCallback(results.append)
+    answer.errback(AdapterAwayError())
+    assert results == ["recovered"]
+
+
+def test_a_task_may_be_cancelled():
+    """Cancelling the Deferred cancels what the task waits for."""
+    answer = Deferred()
+    failures = []
+
+    async def task():
+        await answer
+
+    waiting = start(task())
+    waiting.addErrback(lambda failure: failures.append(failure.type))
+    waiting.cancel()
+    assert failures == [CancelledError]

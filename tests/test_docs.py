@@ -1,0 +1,179 @@
+"""The documentation says what the code says: every option, setting, metric, endpoint and code, and no other."""
+
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+
+from txpusher import errors
+from txpusher.app_settings import APP_SETTINGS
+from txpusher.config import SETTINGS
+from txpusher.http.root import Root
+from txpusher.metrics.collector import Snapshot
+from txpusher.metrics.facade import Metrics
+from txpusher.model import App, Limits
+from txpusher.protocol.names import Kind
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.rst").read_text()
+CONFIGURATION = (ROOT / "docs/configuration.rst").read_text()
+METRICS = (ROOT / "docs/metrics.rst").read_text()
+HTTP_API = (ROOT / "docs/http-api.rst").read_text()
+PROTOCOL = (ROOT / "docs/protocol-notes.rst").read_text()
+
+
+def section(text, title):
+    """Give what stands below a title, up to the next one of the same kind."""
+    (after,) = re.findall(
+        rf"^{re.escape(title)}\n-+\n(.*?)(?=^[^\n]+\n-{{3,}}\n|\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    return after
+
+
+def rows(text):
+    """Give the cells of every row of the list-tables in a text, as one line each, without headers."""
+    found = []
+    for table in re.split(r"^ *\.\. list-table::", text, flags=re.MULTILINE)[1:]:
+        lines = re.split(r"^ +\* - ?", table, flags=re.MULTILINE)[2:]
+        for line in lines:
+            row = re.split(r"\n(?=\S)", line, maxsplit=1)[0]
+            cells = re.split(r"^ +-(?: |$)", row, flags=re.MULTILINE)
+            found.append([" ".join(cell.split()) for cell in cells])
+    return found
+
+
+def code(cell):
+    """Give the first thing that a cell has in backticks."""
+    return re.search(r"``(.+?)``", cell)[1]
+
+
+def written(default):
+    """Give a default as the tables write it."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple):
+        default = " ".join(default)
+    if isinstance(default, str):
+        return f"``{default}``" if default else ""
+    return {None: ""}.get(default, str(default))
+
+
+SPECIAL = {"app": "the demo app", "max_connections": "no limit"}
+
+
+def test_readme_has_every_option_with_its_variable_and_default():
+    assert [tuple(row[:3]) for row in rows(section(README, "Options"))] == [
+        ("``--config``", "``TXPUSHER_CONFIG``", ""),
+        *(
+            (
+                f"``--{s.option}``",
+                f"``TXPUSHER_{name.upper()}``",
+                SPECIAL.get(name, written(s.default)),
+            )
+            for name, s in SETTINGS.items()
+        ),
+    ]
+
+
+def test_configuration_has_every_setting_with_its_default():
+    documented = {}
+    for name, default, _ in rows(section(CONFIGURATION, "Settings")):
+        key, option = re.findall(r"``(.+?)``", name)
+        documented[key] = (option, default.removesuffix(" seconds").removesuffix(" bytes"))
+    assert documented.pop("config") == ("--config", "")
+    assert documented == {
+        name: (f"--{s.option}", SPECIAL.get(name, written(s.default)))
+        for name, s in SETTINGS.items()
+    }
+
+
+def test_configuration_has_every_app_setting_with_its_default():
+    documented = {
+        code(name): default for name, default, _ in rows(section(CONFIGURATION, "App settings"))
+    }
+    assert tuple(documented) == APP_SETTINGS
+    for field in (*fields(App), *fields(Limits)):
+        if field.name == "limits":
+            continue
+        default = "" if field.default is MISSING else field.default
+        words = {None: "none", (): "all", True: "true", False: "false"}
+        assert documented[field.name] == words.get(default, str(default)), field.name
+
+
+def test_readme_has_every_limit_with_its_default():
+    assert {code(name): default for name, default, _ in rows(section(README, "Limits"))} == {
+        field.name: "none" if field.default is None else str(field.default)
+        for field in fields(Limits)
+    }
+
+
+def test_readme_shows_the_first_page_as_it_is():
+    page = (ROOT / "examples/first.html").read_text()
+    assert "".join(f"   {line}\n" if line else "\n" for line in page.splitlines()) in README
+
+
+def test_every_metric_is_documented_and_no_other():
+    snapshot = Snapshot({"1": 0}, {}, {})
+    metrics = Metrics(prefix="", port=lambda: "6001", snapshot=lambda: snapshot, clock=Clock())
+    exposed = set()
+    for family in metrics.registry.collect():
+        total = family.type == "counter" and not family.name.endswith("_total")
+        exposed.add(family.name + ("_total" if total else ""))
+    documented = {code(row[0]) for row in rows(METRICS) if len(row) > 2}
+    documented |= set(re.findall(r"``(horizontal_adapter_\w+)``", METRICS))
+    assert documented == exposed
+
+
+def kinds_of_error(base):
+    """Give a class and all below it."""
+    return {base, *(kind for sub in base.__subclasses__() for kind in kinds_of_error(sub))}
+
+
+def test_every_reason_and_channel_type_is_documented():
+    # These end a connection and drop no message.
+    ended = {errors.ConnectionEnded, errors.Terminated, errors.PongNotReceived}
+    reasons = {error.reason for error in kinds_of_error(errors.PusherError) - ended}
+    assert [reason for reason in sorted(reasons) if f"``{reason}``" not in METRICS] == []
+    assert [kind.value for kind in Kind if f"``{kind.value}``" not in METRICS] == []
+
+
+def test_every_code_is_explained():
+    codes = {error.code for error in kinds_of_error(errors.PusherError)} - {None}
+    explained = {int(row[0]) for row in rows(section(PROTOCOL, "Connecting")) if row[0].isdigit()}
+    assert explained == codes
+
+
+def test_every_status_is_explained():
+    statuses = {error.status for error in kinds_of_error(errors.ApiError)}
+    explained = {int(row[0]) for row in rows(section(HTTP_API, "What is true of every call"))}
+    assert explained == statuses | {431}
+
+
+def routes():
+    """Give method and path of every endpoint."""
+    for rule in Root.app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        if path not in {"/app/{key}", "/users/{user_id}/terminate_connections"}:
+            yield from (f"{method} {path}" for method in rule.methods - {"HEAD", "OPTIONS"})
+
+
+@pytest.mark.parametrize("text", [README, HTTP_API], ids=["README.rst", "http-api.rst"])
+def test_every_endpoint_is_documented(text):
+    documented = {" ".join(found) for found in re.findall(r"(GET|POST) +(/[\w/{}]+)", text)}
+    assert set(routes()) <= documented
+    assert {path for path in documented if "{app_id}" in path} <= set(routes())
+
+
+@pytest.mark.parametrize(
+    "name", ["README.rst", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.rst"))]
+)
+def test_options_that_are_mentioned_exist(name):
+    known = {setting.option for setting in SETTINGS.values()} | {"config"}
+    theirs = {  # options of other programs
+        *("nodaemon", "pidfile", "logfile", "uid", "gid", "reactor"),
+        *("editable", "config-settings", "no-cache-dir", "data", "time", "ulimit"),
+    }
+    mentioned = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", (ROOT / name).read_text()))
+    assert mentioned <= known | theirs
