@@ -94,7 +94,7 @@ class Authenticator:
                 )
         text = signatures.request_text(request.method, request.path, query)
         raise Unauthorized(
-            f"Invalid signature: expected HMAC SHA256 hex of {text!r} with the app's secret"
+            f'Invalid signature: expected the HMAC SHA256 hex digest of "{text}" with the app\'s secret'
         )
 
 

@@ -205,7 +205,7 @@ class FastLane(Protocol):
         return False
 
     def _answer(self, body: bytes) -> None:
-        path, _, query = self._url.decode("latin-1").partition("?")
+        path, _, query = self._url.decode(errors="replace").partition("?")
         request = ApiRequest("POST", path, query, body, self._headers)
         call = self._publish(self._app_id, request, batch=self._batch, keep_alive=self._keep_alive)
         self._begin()

@@ -93,7 +93,8 @@ class ApiHttpRequest(Request):
     def api_request(self) -> ApiRequest:
         """Give the request as the API sees it."""
         self.content.seek(0)
-        path, query = self.path.decode("latin-1"), self.query.decode("latin-1")
+        # Some SDKs send their query as they sign it, in UTF-8 and not encoded any further.
+        path, query = self.path.decode(errors="replace"), self.query.decode(errors="replace")
         headers = {name: value for name in READ_HEADERS if (value := self._header(name))}
         return ApiRequest(self.method.decode("latin-1"), path, query, self.content.read(), headers)
 
