@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "txpusher", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "txpusher",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
 settings.load_profile("txpusher")
 
@@ -22,5 +25,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("TXPUSHER_NO_SKIP"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, which TXPUSHER_NO_SKIP forbids: {report.longrepr}"
+        report.longrepr = (
+            f"{item.nodeid} was skipped, which TXPUSHER_NO_SKIP forbids: {report.longrepr}"
+        )
     return report

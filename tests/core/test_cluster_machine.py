@@ -208,6 +208,13 @@ class ClusterMachine(RuleBasedStateMachine):
             if channel in browser.due:
                 self.check_left(browser, channel)
 
+    @rule(browser=browsers, channel=channels)
+    def reload(self, browser, channel):
+        if browser in self.there and channel in browser.due:
+            user = browser.identities.get(channel)
+            self.unsubscribe(browser, channel)
+            self.subscribe(browser, channel, user)
+
     @rule(browser=consumes(browsers))
     def disconnect(self, browser):
         browser.client.leave()
@@ -372,13 +379,20 @@ class SlicedClusterMachine(ClusterMachine):
         target=ClusterMachine.browsers,
         node=nodes,
         app=apps,
-        size=st.integers(2, 4),
+        people=st.permutations(USERS),
         channel=channels,
+        hasty=st.lists(st.integers(0, 3), max_size=4),
     )
-    def crowd(self, node, app, size, channel):
-        arrived = [self.connect(node, app) for _ in range(size)]
-        for i, browser in enumerate(arrived):
-            self.subscribe(browser, channel, USERS[i])
+    def crowd(self, node, app, people, channel, hasty):
+        """Some come together, and some of them are too hasty to read the first event."""
+        arrived = [self.connect(node, app) for _ in people]
+        for browser, user in zip(arrived, people, strict=True):
+            self.subscribe(browser, channel, user)
+        self.clock.advance(0)
+        self.publish(node, app, [[channel]], None)
+        for who in hasty:
+            self.reload(arrived[who], channel)
+            self.publish(node, app, [[channel]], arrived[who])
         return multiple(*arrived)
 
 

@@ -298,17 +298,18 @@ def test_a_closing_socket_is_not_paused():
     assert node.channels() == {}
 
 
-def test_nothing_is_sent_to_a_lost_user_while_the_roster_is_late():
-    """Events for a user stop with the connection, although leaving its channels takes a while."""
+def test_nothing_is_sent_to_the_lost_while_the_roster_is_late():
+    """Events stop with the connection, although leaving its channels takes a while."""
     node, adapter = late_node("leave")
     client = node.connect()
     client.sign_in("ann")
-    client.subscribe("news")
+    for name in ("news", "weather"):
+        client.subscribe(name)
     client.connection.end(ShuttingDown())
-    node.event("e", "#server-to-user-ann")
-    node.event("e", "news")
+    for name in ("#server-to-user-ann", "news", "weather"):
+        node.event("e", name)
     assert client.wire.too_late == []
-    adapter.answer("leave")
+    adapter.answer("leave", "leave")
     assert node.channels() == {}
 
 

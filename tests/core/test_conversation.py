@@ -18,7 +18,7 @@ def refusal(client):
     return message["data"]["code"], message.get("channel"), message["data"]["message"]
 
 
-def talkers(size, channel, app=APP, **user_ids):
+def talkers(size, channel, app=APP):
     """Make clients that are on one channel, and forget what they read so far."""
     node = Node()
     clients = [node.connect(app) for _ in range(size)]
