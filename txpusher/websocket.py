@@ -172,8 +172,8 @@ class PusherWebSocket(WebSocketServerProtocol):
         self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Read on."""
-        if self.state == self.STATE_OPEN:
+        """Read on, also when only the closing handshake is left to be read."""
+        if self.state != self.STATE_CLOSED:
             self.transport.resumeProducing()
 
     # Our own

@@ -76,20 +76,24 @@ class Admission:
         return app
 
     async def _app(self, handshake: Handshake) -> App:
-        if self.closing:
-            raise ShuttingDown
+        self._check_open()
         app = await self._apps.by_key(check(handshake, strict=self._strict))
         if app is None:
             raise UnknownApp
         return app
 
     def _check(self, app: App, handshake: Handshake) -> None:
+        self._check_open()  # again: the app store may have taken its time
         if not app.enabled:
             raise AppDisabled
         if app.tls_only and not handshake.secure:
             raise TlsRequired
         self._check_origin(app, handshake.origin)
         self._check_room(app)
+
+    def _check_open(self) -> None:
+        if self.closing:
+            raise ShuttingDown
 
     def _check_origin(self, app: App, origin: str | None) -> None:
         if app.allowed_origins and not origin_allowed(origin, app.allowed_origins):

@@ -14,6 +14,7 @@ after that; somebody who leaves gets nothing more.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from txpusher.core.occurrences import Delivered
@@ -28,6 +29,7 @@ SLICE = 500
 
 Frame = tuple[bytes, "Connection | None"]
 """An encoded frame and the connection that does not get it."""
+_EXCLUDED = itemgetter(1)
 
 
 class Channel:
@@ -104,31 +106,46 @@ class Channel:
         self, frames: Sequence[Frame], newcomers: dict[Connection, int], since: float
     ) -> None:
         payload = frames[0][0] if len(frames) == 1 else b"".join([frame for frame, _ in frames])
-        apart = newcomers.keys() | {excluded for _, excluded in frames if excluded is not None}
-        apart &= self.subscribers.keys()
-        alike = len(self.subscribers) - len(apart)
-        messages, size = alike * len(frames), alike * len(payload)
-        for connection in apart:
-            own = [
-                f
-                for f, excluded in frames[newcomers.get(connection, 0) :]
+        messages = size = 0
+        apart: dict[Connection, list[bytes]] = {}
+        if newcomers or any(map(_EXCLUDED, frames)):
+            apart = self._apart(frames, newcomers)
+            for connection, own in apart.items():
+                if own:
+                    joined = b"".join(own)
+                    self.subscribers[connection](joined)
+                    messages, size = messages + len(own), size + len(joined)
+        alike = [connection for connection in self.subscribers if connection not in apart]
+        messages, size = messages + len(alike) * len(frames), size + len(alike) * len(payload)
+        if len(alike) > SLICE:
+            self._pending = []
+            self._slice(alike, 0, payload, len(frames), (messages, size, since))
+            return
+        for connection in alike:
+            self.subscribers[connection](payload)
+        self._finished(messages, size, since)
+
+    def _apart(
+        self, frames: Sequence[Frame], newcomers: dict[Connection, int]
+    ) -> dict[Connection, list[bytes]]:
+        """Find the subscribers who do not get every frame, with those that they get."""
+        some = newcomers.keys() | {excluded for _, excluded in frames if excluded is not None}
+        return {
+            connection: [
+                frame
+                for frame, excluded in frames[newcomers.get(connection, 0) :]
                 if excluded is not connection
             ]
-            if own:
-                joined = b"".join(own)
-                self.subscribers[connection](joined)
-                messages, size = messages + len(own), size + len(joined)
-        sent = Delivered(self.app_id, self.kind, messages, size, since)
-        if alike <= SLICE:
-            for write in [w for c, w in self.subscribers.items() if c not in apart]:
-                write(payload)
-            self._finished(sent)
-            return
-        self._pending = []
-        self._slice([c for c in self.subscribers if c not in apart], 0, payload, len(frames), sent)
+            for connection in some & self.subscribers.keys()
+        }
 
     def _slice(
-        self, receivers: list[Connection], begin: int, payload: bytes, frames: int, sent: Delivered
+        self,
+        receivers: list[Connection],
+        begin: int,
+        payload: bytes,
+        frames: int,
+        sent: tuple[int, int, float],
     ) -> None:
         end = begin + SLICE
         subscribers, newcomers, gone = self.subscribers, self._newcomers, 0
@@ -138,13 +155,12 @@ class Channel:
                 subscribers[connection](payload)
             else:
                 gone += 1
-        if gone:
-            messages, size = sent.messages - gone * frames, sent.size - gone * len(payload)
-            sent = sent._replace(messages=messages, size=size)
+        messages, size, since = sent
+        sent = (messages - gone * frames, size - gone * len(payload), since)
         if end < len(receivers):
             self._clock.callLater(0, self._slice, receivers, end, payload, frames, sent)
             return
-        self._finished(sent)
+        self._finished(*sent)
         self._next_round()
 
     def _next_round(self) -> None:
@@ -153,6 +169,7 @@ class Channel:
         if frames:
             self._round(frames, newcomers, self._pending_since)
 
-    def _finished(self, sent: Delivered) -> None:
-        # `sent` carries the moment of the publish until here.
-        self._tell(sent._replace(seconds=self._clock.seconds() - sent.seconds))
+    def _finished(self, messages: int, size: int, since: float) -> None:
+        if messages:
+            seconds = self._clock.seconds() - since
+            self._tell(Delivered(self.app_id, self.kind, messages, size, seconds))

@@ -18,6 +18,7 @@ from txpusher.core import conversation
 from txpusher.core.limits import TokenBucket
 from txpusher.core.occurrences import MessageDropped, MessageReceived, MessageSent
 from txpusher.core.running import start
+from txpusher.core.subscribing import leave_all
 from txpusher.errors import ConnectionEnded, InternalError, InvalidMessage, PusherError
 from txpusher.protocol import codec
 
@@ -112,7 +113,7 @@ class Connection:
         if not self.closed:
             self.closed = True
             self.registry.forget(self)
-            self._do(self.registry.leave_all(self))
+            self._do(leave_all(self))
 
     def may_send_client_event(self) -> bool:
         """Take a token for a client event; False when this second's are used up."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from txpusher.core import subscribing
 from txpusher.core.occurrences import ClientEventSent
 from txpusher.errors import (
     ClientEventRateExceeded,
@@ -62,7 +63,7 @@ async def _subscribe(connection: Connection, message: Subscribe) -> None:
             connection.send(codec.subscription_succeeded(message.channel))
             return
         member = _authorized(connection, message, kind)
-        await connection.registry.subscribe(connection, message.channel, kind, member)
+        await subscribing.subscribe(connection, message.channel, kind, member)
     except SubscriptionRefused as problem:
         if not connection.registry.options.only_pusher_error:
             connection.send(codec.subscription_error(problem, message.channel))
@@ -99,7 +100,7 @@ def _member(connection: Connection, message: Subscribe) -> PresenceMember:
 
 
 async def _unsubscribe(connection: Connection, message: Unsubscribe) -> None:
-    await connection.registry.unsubscribe(connection, message.channel)
+    await subscribing.unsubscribe(connection, message.channel)
 
 
 async def _sign_in(connection: Connection, message: Signin) -> None:

@@ -10,34 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.logger import Logger
-
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
-from txpusher.core.counting import count_changed
-from txpusher.core.occurrences import (
-    CacheMissed,
-    ChannelOccupied,
-    ChannelVacated,
-    ConnectionLost,
-    ConnectionOpened,
-    MemberAdded,
-    MemberRemoved,
-    Occurrence,
-    Subscribed,
-    Unsubscribed,
-)
-from txpusher.errors import PresenceChannelFull, Terminated
+from txpusher.core.occurrences import ConnectionLost, ConnectionOpened, Occurrence
+from txpusher.errors import Terminated
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
 from txpusher.protocol.names import Kind, kind_of, new_socket_id, user_channel
 
 if TYPE_CHECKING:
     from txpusher.core.liveness import Liveness
-    from txpusher.interfaces import Adapter, Clock, Joined, Left, Wire
-    from txpusher.model import App, Event, PresenceMember, User
-
-_log = Logger()
+    from txpusher.interfaces import Adapter, Clock, Wire
+    from txpusher.model import App, Event, User
 
 
 class Options(NamedTuple):
@@ -112,7 +96,7 @@ class ChannelRegistry:
         self.apps[connection.app.id].connections.pop(connection.socket_id, None)
         for channel, _ in connection.subscriptions.values():
             channel.remove(connection)
-        of_user = self._user_channel(connection)
+        of_user = self.user_channel_of(connection)
         if of_user is not None:
             of_user.remove(connection)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
@@ -130,131 +114,10 @@ class ChannelRegistry:
         local = self.apps.get(app_id)
         return len(local.connections) if local else 0
 
-    # Subscriptions
+    # Channels
 
-    async def subscribe(
-        self, connection: Connection, name: str, kind: Kind, member: PresenceMember | None
-    ) -> None:
-        """Put an authorized connection on a channel and confirm it; again is confirmed again.
-
-        Raises:
-            PresenceChannelFull: the presence channel has as many users as the app allows.
-        """
-        app_id, limit = connection.app.id, connection.app.limits.max_presence_members
-        channel = await self._open(app_id, name, kind)
-        try:
-            again = name in connection.subscriptions
-            joined = await self.adapter.roster.join(
-                app_id, name, connection.socket_id, member, limit
-            )
-            if not joined.accepted:
-                raise PresenceChannelFull(
-                    f"{name} has the {limit} members it may have (setting max_presence_members)"
-                )
-            if not again:
-                self._arrived(connection, channel, member, joined)
-            self._confirm(connection, channel, joined)
-            if member is not None and joined.first_for_user:
-                await self.broadcast(
-                    app_id, name, codec.member_added(name, member), excluded=connection
-                )
-            if kind.is_cache:
-                await self._replay(connection, name)
-            if not again and connection.app.subscription_count and not kind.is_presence:
-                await count_changed(self, channel, joined.counts.subscriptions)
-        finally:
-            await self._release(channel)
-
-    def _arrived(
-        self,
-        connection: Connection,
-        channel: Channel,
-        member: PresenceMember | None,
-        joined: Joined,
-    ) -> None:
-        app_id, name = channel.app_id, channel.name
-        connection.subscriptions[name] = (channel, member)
-        # From here on nothing is missed: the members were counted a moment ago, and their successors come
-        # after the confirmation, which is sent before anything is waited for.
-        if not connection.closed:
-            channel.add(connection)
-        self.tell(Subscribed(app_id, name, channel.kind))
-        if joined.first_in_channel:
-            self.tell(ChannelOccupied(app_id, name))
-        if member is not None and joined.first_for_user:
-            self.tell(MemberAdded(app_id, name, member.user_id))
-
-    def _confirm(self, connection: Connection, channel: Channel, joined: Joined) -> None:
-        name = channel.name
-        if not channel.kind.is_presence:
-            connection.send(codec.subscription_succeeded(name))
-        else:
-            connection.send(codec.presence_succeeded(name, joined.members))
-
-    async def _replay(self, connection: Connection, name: str) -> None:
-        app_id = connection.app.id
-        cached = await self.adapter.last_events.get(app_id, name)
-        if cached is not None:
-            connection.send(codec.channel_event(cached.name, name, cached.data))
-        else:
-            self.tell(CacheMissed(app_id, name))
-            connection.send(codec.cache_miss(name))
-
-    async def unsubscribe(self, connection: Connection, name: str) -> None:
-        """Take a connection off a channel; does nothing when it is not on it."""
-        subscription = connection.subscriptions.pop(name, None)
-        if subscription is None:
-            return
-        channel, _ = subscription
-        channel.remove(connection)
-        self.tell(Unsubscribed(channel.app_id, name, channel.kind))
-        try:
-            left = await self.adapter.roster.leave(channel.app_id, name, connection.socket_id)
-            await self._departed(connection, channel, left)
-        finally:
-            await self._drop_if_unused(channel)
-
-    async def _departed(self, connection: Connection, channel: Channel, left: Left) -> None:
-        app_id, name = channel.app_id, channel.name
-        gone = left.last_for_user
-        if gone is not None:
-            self.tell(MemberRemoved(app_id, name, gone.user_id))
-        if left.last_in_channel:
-            self.tell(ChannelVacated(app_id, name))
-        # The facts are told: they are true whatever becomes of the broadcasts.
-        if gone is not None:
-            await self.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
-        elif (
-            not left.last_in_channel
-            and connection.app.subscription_count
-            and not channel.kind.is_presence
-        ):
-            await count_changed(self, channel, left.counts.subscriptions)
-
-    async def leave_all(self, connection: Connection) -> None:
-        """Take a connection off everything it is on; what goes wrong with one channel is no other's matter."""
-        for name in tuple(connection.subscriptions):
-            try:
-                await self.unsubscribe(connection, name)
-            except Exception:  # noqa: BLE001 - a ghost on one channel is enough
-                _log.failure(
-                    "{socket_id} of app {app_id} could not leave {channel}",
-                    app_id=connection.app.id,
-                    socket_id=connection.socket_id,
-                    channel=name,
-                )
-        channel = self._user_channel(connection)
-        if channel is not None:
-            channel.remove(connection)
-            await self._drop_if_unused(channel)
-
-    def _user_channel(self, connection: Connection) -> Channel | None:
-        if connection.user is None:
-            return None
-        return self.apps[connection.app.id].channels.get(user_channel(connection.user.id))
-
-    async def _open(self, app_id: str, name: str, kind: Kind) -> Channel:
-        """Get or make a channel, and keep it until `_release` although nobody may be on it yet."""
+    async def open_channel(self, app_id: str, name: str, kind: Kind) -> Channel:
+        """Get or make a channel, and keep it until `release` although nobody may be on it yet."""
         channels = self.apps[app_id].channels
         channel = channels.get(name)
         if channel is None:
@@ -266,15 +129,17 @@ class ChannelRegistry:
                 await self.adapter.bus.watch(app_id, name)
                 channel.watched = True
         except Exception:
-            await self._release(channel)
+            await self.release(channel)
             raise
         return channel
 
-    async def _release(self, channel: Channel) -> None:
+    async def release(self, channel: Channel) -> None:
+        """Keep the channel no longer; it goes when nobody is on it."""
         channel.holders -= 1
-        await self._drop_if_unused(channel)
+        await self.drop_if_unused(channel)
 
-    async def _drop_if_unused(self, channel: Channel) -> None:
+    async def drop_if_unused(self, channel: Channel) -> None:
+        """Let a channel go that nobody is on or about to be on."""
         channels = self.apps[channel.app_id].channels
         if (
             not channel.subscribers
@@ -284,15 +149,21 @@ class ChannelRegistry:
             del channels[channel.name]
             await self.adapter.bus.unwatch(channel.app_id, channel.name)
 
+    def user_channel_of(self, connection: Connection) -> Channel | None:
+        """Give the channel on which the user who is signed in on a connection is reached."""
+        if connection.user is None:
+            return None
+        return self.apps[connection.app.id].channels.get(user_channel(connection.user.id))
+
     # Users
 
     async def sign_in(self, connection: Connection, user: User) -> None:
         """Let a connection receive what is sent to this user; again changes nothing."""
-        channel = await self._open(connection.app.id, user_channel(user.id), Kind.USER)
+        channel = await self.open_channel(connection.app.id, user_channel(user.id), Kind.USER)
         connection.user = user
         if not connection.closed:
             channel.add(connection)
-        await self._release(channel)
+        await self.release(channel)
 
     async def terminate(self, app_id: str, user_id: str) -> None:
         """End every connection that is signed in as this user, on every node."""

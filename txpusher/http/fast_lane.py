@@ -22,6 +22,7 @@ from txpusher.core.running import start
 from txpusher.handover import hand_over
 from txpusher.http.exchange import EMPTY, Answer, ApiRequest, response_bytes
 from txpusher.http.requests import READ_HEADERS
+from txpusher.transport import innermost
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from txpusher.idle import IdleSweep
 
 MAX_HEAD = 16 * 1024
+MAX_BACKLOG = 1024 * 1024
+"""Bytes of answers that may wait for a client that sends requests and does not read."""
 _READ = frozenset(name.encode() for name in READ_HEADERS)
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
@@ -72,7 +75,7 @@ class Lane:
         self._events = events
         self._cors = cors
         self._time = time
-        self._date_second = 0
+        self._date_second = -1
         self._date = ""
         self._usual_response = b""
 
@@ -125,6 +128,10 @@ class FastLane(Protocol):
 
     # From Twisted
 
+    def connectionMade(self) -> None:
+        """Bound the answers that wait for the client."""
+        self._watch_backlog(MAX_BACKLOG, self.timed_out)
+
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; requests are answered one after the other."""
         self._buffer += data
@@ -138,6 +145,7 @@ class FastLane(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the rest."""
         self.connected = 0
+        self._watch_backlog(0, None)
         self._lane.idle.forget(self)
         self._buffer.clear()
 
@@ -166,6 +174,10 @@ class FastLane(Protocol):
         self._keep_alive = self._parser.should_keep_alive()
 
     # Our own
+
+    def _watch_backlog(self, limit: int, call: Callable[[], None] | None) -> None:
+        transport = innermost(self.transport)
+        transport.max_backlog, transport.on_backlog = limit, call
 
     def _go_on(self) -> None:
         while self._buffer and not self._busy and (self._body_at or self._read_head()):
@@ -198,6 +210,7 @@ class FastLane(Protocol):
         return usual and 0 <= self._length <= self._lane.max_request_size
 
     def _leave_lane(self) -> bool:
+        self._watch_backlog(0, None)
         self._lane.idle.forget(self)
         data = bytes(self._buffer)
         self._buffer.clear()

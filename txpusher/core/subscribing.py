@@ -1,0 +1,157 @@
+"""Joining and leaving channels: what the roster is asked, what the client is sent, what the others are told.
+
+The roster decides who is first and last in the cluster; everything here follows from its answers. Source: "Pusher docs:
+Channels protocol" and "Presence channels".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from txpusher.core.counting import count_changed
+from txpusher.core.occurrences import (
+    CacheMissed,
+    ChannelOccupied,
+    ChannelVacated,
+    MemberAdded,
+    MemberRemoved,
+    Subscribed,
+    Unsubscribed,
+)
+from txpusher.errors import PresenceChannelFull
+from txpusher.protocol import codec
+
+if TYPE_CHECKING:
+    from txpusher.core.channel import Channel
+    from txpusher.core.connection import Connection
+    from txpusher.interfaces import Joined, Left
+    from txpusher.model import PresenceMember
+    from txpusher.protocol.names import Kind
+
+_log = Logger()
+
+
+async def subscribe(
+    connection: Connection, name: str, kind: Kind, member: PresenceMember | None
+) -> None:
+    """Put an authorized connection on a channel and confirm it; again is confirmed again.
+
+    Raises:
+        PresenceChannelFull: the presence channel has as many users as the app allows.
+    """
+    registry, app = connection.registry, connection.app
+    limit = app.limits.max_presence_members
+    channel = await registry.open_channel(app.id, name, kind)
+    try:
+        again = name in connection.subscriptions
+        joined = await registry.adapter.roster.join(
+            app.id, name, connection.socket_id, member, limit
+        )
+        if not joined.accepted:
+            raise PresenceChannelFull(
+                f"{name} has the {limit} members it may have (setting max_presence_members)"
+            )
+        if not again:
+            _arrived(connection, channel, member, joined)
+        _confirm(connection, channel, joined)
+        if again:
+            return
+        if member is not None and joined.first_for_user:
+            frame = codec.member_added(name, member)
+            await registry.broadcast(app.id, name, frame, excluded=connection)
+        if kind.is_cache:
+            await _replay(connection, name)
+        if app.subscription_count and not kind.is_presence:
+            await count_changed(registry, channel, joined.counts.subscriptions)
+    finally:
+        await registry.release(channel)
+
+
+def _arrived(
+    connection: Connection,
+    channel: Channel,
+    member: PresenceMember | None,
+    joined: Joined,
+) -> None:
+    app_id, name, tell = channel.app_id, channel.name, connection.registry.tell
+    connection.subscriptions[name] = (channel, member)
+    # From here on nothing is missed: the members were counted a moment ago, and their successors come
+    # after the confirmation, which is sent before anything is waited for.
+    if not connection.closed:
+        channel.add(connection)
+    tell(Subscribed(app_id, name, channel.kind))
+    if joined.first_in_channel:
+        tell(ChannelOccupied(app_id, name))
+    if member is not None and joined.first_for_user:
+        tell(MemberAdded(app_id, name, member.user_id))
+
+
+def _confirm(connection: Connection, channel: Channel, joined: Joined) -> None:
+    name = channel.name
+    if not channel.kind.is_presence:
+        connection.send(codec.subscription_succeeded(name))
+    else:
+        connection.send(codec.presence_succeeded(name, joined.members))
+
+
+async def _replay(connection: Connection, name: str) -> None:
+    app_id, registry = connection.app.id, connection.registry
+    cached = await registry.adapter.last_events.get(app_id, name)
+    if cached is not None:
+        connection.send(codec.channel_event(cached.name, name, cached.data))
+    else:
+        registry.tell(CacheMissed(app_id, name))
+        connection.send(codec.cache_miss(name))
+
+
+async def unsubscribe(connection: Connection, name: str) -> None:
+    """Take a connection off a channel; does nothing when it is not on it."""
+    subscription = connection.subscriptions.pop(name, None)
+    if subscription is None:
+        return
+    registry, (channel, _) = connection.registry, subscription
+    channel.remove(connection)
+    registry.tell(Unsubscribed(channel.app_id, name, channel.kind))
+    try:
+        left = await registry.adapter.roster.leave(channel.app_id, name, connection.socket_id)
+        await _departed(connection, channel, left)
+    finally:
+        await registry.drop_if_unused(channel)
+
+
+async def _departed(connection: Connection, channel: Channel, left: Left) -> None:
+    app_id, name, registry = channel.app_id, channel.name, connection.registry
+    gone = left.last_for_user
+    if gone is not None:
+        registry.tell(MemberRemoved(app_id, name, gone.user_id))
+    if left.last_in_channel:
+        registry.tell(ChannelVacated(app_id, name))
+    # The facts are told: they are true whatever becomes of the broadcasts.
+    if gone is not None:
+        await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
+    elif (
+        not left.last_in_channel
+        and connection.app.subscription_count
+        and not channel.kind.is_presence
+    ):
+        await count_changed(registry, channel, left.counts.subscriptions)
+
+
+async def leave_all(connection: Connection) -> None:
+    """Take a connection off everything it is on; what goes wrong with one channel is no other's matter."""
+    for name in tuple(connection.subscriptions):
+        try:
+            await unsubscribe(connection, name)
+        except Exception:  # noqa: BLE001 - a ghost on one channel is enough
+            _log.failure(
+                "{socket_id} of app {app_id} could not leave {channel}",
+                app_id=connection.app.id,
+                socket_id=connection.socket_id,
+                channel=name,
+            )
+    channel = connection.registry.user_channel_of(connection)
+    if channel is not None:
+        channel.remove(connection)
+        await connection.registry.drop_if_unused(channel)
