@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet.task import Clock
-from txpusher.apps.memory import MemoryApps
 
 from txpusher.adapters.memory import create
+from txpusher.apps.memory import MemoryApps
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry
 from txpusher.http.authentication import Authenticator

@@ -189,7 +189,9 @@ def test_mistakes_between_settings():
 
 def test_missing_file():
     """A file that is not there is named."""
-    with pytest.raises(ConfigError, match=r"^--config: /not/there.toml: cannot be read: No such file"):
+    with pytest.raises(
+        ConfigError, match=r"^--config: /not/there.toml: cannot be read: No such file"
+    ):
         load({"config": "/not/there.toml"}, {})
 
 

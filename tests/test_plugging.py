@@ -100,3 +100,14 @@ def test_any_text(text):
     """Whatever a URL is, it is refused by name unless there is such a module."""
     with pytest.raises(ConfigError, match=r"^--adapter: "):
         load(f"no-{text}", "txpusher.adapters", "--adapter")
+
+
+def test_errors_deep_in_a_part_name_the_option(monkeypatch):
+    """An operator sees which option led to a file with a mistake in it."""
+
+    def create(url):
+        raise ConfigError("apps.toml: drane", "there is no such setting")
+
+    monkeypatch.setattr("txpusher.apps.file.create", create)
+    with pytest.raises(ConfigError, match=r"^--apps: apps.toml: drane: there is no such setting"):
+        make("file:///apps.toml", "txpusher.apps", "--apps")

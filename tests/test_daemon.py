@@ -1,0 +1,53 @@
+"""The service as a process of its own."""
+
+from types import SimpleNamespace
+
+import pytest
+from twisted.internet.defer import succeed
+from twisted.internet.error import CannotListenError
+
+from txpusher import daemon
+from txpusher.config import Config
+from txpusher.daemon import Daemon
+from txpusher.process import CannotStart
+from txpusher.service import PusherService
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """A daemon whose service proper does nothing."""
+    monkeypatch.setattr(PusherService, "__init__", lambda self, config, reactor: None)
+    made = Daemon(Config(), None)
+    made.reactor = SimpleNamespace(_exitSignal=15)
+    return made
+
+
+@pytest.mark.parametrize("method", ["privilegedStartService", "startService"])
+@pytest.mark.parametrize(
+    "error", [CannotListenError("127.0.0.1", 6001, "in use"), FileNotFoundError("no such folder")]
+)
+def test_address_that_cannot_be_had(service, monkeypatch, method, error):
+    """An address that is taken or impossible ends the process with one line that names the options."""
+
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(PusherService, method, fail)
+    with pytest.raises(CannotStart, match=r"^txpusher: --listen or --metrics: "):
+        getattr(service, method)()
+
+
+def test_the_garbage_collector_is_tuned_after_the_start(service, monkeypatch):
+    """What was made at the start is not looked at again and again."""
+    calls = []
+    monkeypatch.setattr(PusherService, "startService", lambda self: calls.append("started"))
+    monkeypatch.setattr(daemon, "tune_garbage_collector", lambda: calls.append("tuned"))
+    service.startService()
+    assert calls == ["started", "tuned"]
+
+
+def test_sigterm_is_a_success(service, monkeypatch):
+    """A service manager that stops the daemon by SIGTERM sees status 0."""
+    monkeypatch.setattr(PusherService, "stopService", lambda self: succeed("stopped"))
+    assert service.stopService().result == "stopped"
+    assert service.reactor._exitSignal is None

@@ -1,0 +1,458 @@
+"""Connections that send at once, keep the order, and give slow clients up; on sockets that a test can fill."""
+
+import errno
+import socket
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import tcp, unix
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import capturedLogs
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+
+from txpusher.transport import (
+    BufferingTCPServer,
+    BufferingUNIXServer,
+    EagerTCPServer,
+    EagerUNIXServer,
+    innermost,
+    use_transport,
+)
+
+EAGER, BUFFERING = (EagerTCPServer, EagerUNIXServer), (BufferingTCPServer, BufferingUNIXServer)
+
+
+class FakeSocket:
+    """A socket that takes as much as it is told to.
+
+    Attributes:
+        room: bytes it takes in all; None is without bound.
+        error: the number of an error that sending meets, if any.
+        sent: what it took.
+        calls: how often it was asked to send.
+    """
+
+    def __init__(self):
+        self.room = None
+        self.error = None
+        self.sent = b""
+        self.calls = 0
+        self.options = []
+
+    def send(self, data):
+        self.calls += 1
+        if self.error:
+            raise OSError(self.error, "as told")
+        if self.room == 0:
+            raise BlockingIOError(errno.EWOULDBLOCK, "full")
+        taken = bytes(data if self.room is None else data[: self.room])
+        if self.room is not None:
+            self.room -= len(taken)
+        self.sent += taken
+        return len(taken)
+
+    def setsockopt(self, *option):
+        self.options.append(option)
+
+    def setblocking(self, flag):
+        assert not flag
+
+    def shutdown(self, how):
+        pass
+
+    def close(self):
+        pass
+
+    def fileno(self):
+        return 99
+
+    def getpeername(self):
+        return "peer"
+
+
+class Client(Protocol):
+    """The protocol on the server's side; it remembers its end."""
+
+    ended = None
+
+    def connectionLost(self, reason):
+        self.ended = reason
+
+
+class Reactor(MemoryReactorClock):
+    """A reactor whose sockets can be written to when a test says so."""
+
+    def write_all(self, limit=1000):
+        for _ in range(limit):
+            for writer in self.getWriters():
+                result = writer.doWrite()
+                if result is not None:
+                    self.removeWriter(writer)
+                    writer.connectionLost(SimpleNamespace(check=lambda *_: None, value=result))
+            if not self.getWriters():
+                break
+        self.advance(0)
+
+
+def connected(kind, sock=None):
+    reactor, protocol = Reactor(), Client()
+    server = SimpleNamespace(_realPortNumber=1)
+    transport = kind(sock or FakeSocket(), protocol, ("127.0.0.1", 2), server, 0, reactor)
+    protocol.makeConnection(transport)
+    return transport
+
+
+@pytest.fixture(params=[*EAGER, *BUFFERING], ids=lambda kind: kind.__name__)
+def kind(request):
+    """Any of our transports."""
+    return request.param
+
+
+@pytest.fixture(params=EAGER, ids=lambda kind: kind.__name__)
+def eager(request):
+    """One that sends at once."""
+    return connected(request.param)
+
+
+# Sending
+
+
+def test_eager_ones_send_at_once(eager):
+    """What fits into the socket is sent in the very call, and the reactor has nothing to do."""
+    eager.write(b"one")
+    eager.write(b"two")
+    eager.writeSequence([b"three", b"four"])
+    assert eager.socket.sent == b"onetwothreefour"
+    assert eager.socket.calls == 3
+    assert eager.reactor.getWriters() == []
+    assert eager.backlog() == 0
+
+
+@pytest.mark.parametrize("kind", BUFFERING)
+def test_the_others_wait_for_the_reactor(kind):
+    """What is written is sent when the reactor says so, together."""
+    transport = connected(kind)
+    transport.write(b"one")
+    transport.writeSequence([b"two", b"three"])
+    assert transport.socket.sent == b""
+    assert transport.backlog() == 11
+    transport.reactor.write_all()
+    assert transport.socket.sent == b"onetwothree"
+    assert transport.backlog() == 0
+
+
+def test_what_does_not_fit_waits(eager):
+    """The rest of what was sent in part goes when there is room again."""
+    eager.socket.room = 2
+    eager.write(b"hello")
+    assert (eager.socket.sent, eager.backlog()) == (b"he", 3)
+    eager.socket.room = None
+    eager.reactor.write_all()
+    assert (eager.socket.sent, eager.backlog()) == (b"hello", 0)
+
+
+@pytest.mark.parametrize("number", [errno.EWOULDBLOCK, errno.ENOBUFS, errno.EAGAIN])
+def test_a_full_socket(eager, number):
+    """A socket that takes nothing now is no broken one."""
+    eager.socket.error = number
+    eager.write(b"hello")
+    eager.reactor.write_all(3)
+    assert (eager.socket.sent, eager.backlog(), eager.protocol.ended) == (b"", 5, None)
+    eager.socket.error = None
+    eager.reactor.write_all()
+    assert eager.socket.sent == b"hello"
+
+
+def test_a_broken_socket(eager):
+    """An error in sending does not reach who writes: the connection ends a moment later, as Twisted does it."""
+    eager.socket.error = errno.EPIPE
+    protocol = eager.protocol
+    eager.write(b"hello")
+    eager.write(b"again")
+    assert protocol.ended is None
+    eager.reactor.write_all()
+    assert protocol.ended is not None
+
+
+def test_later_writes_do_not_overtake(eager):
+    """While something waits, everything that comes later waits behind it, though there is room by now."""
+    eager.socket.room = 1
+    eager.write(b"abc")
+    eager.socket.room = None
+    eager.write(b"def")
+    eager.writeSequence([b"ghi"])
+    assert eager.socket.sent == b"a"
+    eager.reactor.write_all()
+    assert eager.socket.sent == b"abcdefghi"
+    eager.write(b"jkl")
+    assert eager.socket.sent == b"abcdefghijkl"
+
+
+@given(
+    kind=st.sampled_from([*EAGER, *BUFFERING]),
+    steps=st.lists(
+        st.one_of(
+            st.binary(max_size=20), st.integers(0, 30), st.lists(st.binary(max_size=5), max_size=3)
+        )
+    ),
+)
+def test_all_bytes_arrive_in_order(kind, steps):
+    """However the socket fills and empties, what was written arrives whole and in order."""
+    transport = connected(kind)
+    transport.socket.room = 0
+    written = b""
+    for step in steps:
+        if isinstance(step, int):
+            transport.socket.room += step
+            transport.reactor.write_all(1)
+        elif isinstance(step, bytes):
+            transport.write(step)
+            written += step
+        else:
+            transport.writeSequence(step)
+            written += b"".join(step)
+        assert transport.backlog() == len(written) - len(transport.socket.sent)
+    transport.socket.room = None
+    transport.reactor.write_all()
+    assert transport.socket.sent == written
+
+
+def test_empty_writes(kind):
+    """Writing nothing does nothing."""
+    transport = connected(kind)
+    transport.write(b"")
+    transport.writeSequence([])
+    transport.reactor.write_all()
+    assert transport.socket.sent == b""
+
+
+def test_text_is_refused(kind):
+    """Text instead of bytes is a mistake of ours, and is not hidden."""
+    with pytest.raises(TypeError):
+        connected(kind).write("text")
+
+
+# The end
+
+
+def test_closing_sends_everything_first(kind):
+    """A connection that is closed politely sends what waits, and what is written meanwhile."""
+    transport = connected(kind)
+    protocol, sock = transport.protocol, transport.socket
+    sock.room = 0
+    transport.write(b"one")
+    transport.loseConnection()
+    transport.write(b"two")
+    sock.room = None
+    transport.reactor.write_all()
+    assert sock.sent == b"onetwo"
+    assert protocol.ended is not None
+
+
+def test_writing_after_the_end(kind):
+    """Writing to a connection that is gone does nothing."""
+    transport = connected(kind)
+    sock = transport.socket
+    transport.abortConnection()
+    transport.reactor.advance(0)
+    transport.write(b"late")
+    transport.writeSequence([b"later"])
+    assert sock.sent == b""
+    assert transport.backlog() == 0
+    assert transport.reactor.getWriters() == []
+
+
+def test_small_messages_are_not_delayed():
+    """TCP connections are without Nagle's algorithm."""
+    for kind in (EagerTCPServer, BufferingTCPServer):
+        options = connected(kind).socket.options
+        assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in options
+
+
+# Slow clients
+
+
+def slow(kind, limit):
+    transport = connected(kind)
+    transport.socket.room = 0
+    given_up = []
+    transport.max_backlog = limit
+    transport.on_backlog = lambda: given_up.append(transport.backlog())
+    return transport, given_up
+
+
+def test_a_slow_client_is_given_up_once(kind):
+    """Past the limit nothing more is kept, and somebody is told, once."""
+    transport, given_up = slow(kind, 10)
+    for _ in range(20):
+        transport.write(b"12345")
+    assert given_up == [15]
+    assert transport.backlog() == 15
+    assert transport.on_backlog is None
+
+
+def test_the_limit_itself_is_allowed(kind):
+    """As many bytes as the limit may wait, and one more write."""
+    transport, given_up = slow(kind, 10)
+    transport.write(b"1234567890")
+    transport.write(b"x" * 1000)
+    assert (given_up, transport.backlog()) == ([], 1010)
+    transport.write(b"y")
+    assert given_up == [1010]
+
+
+def test_a_client_that_catches_up_is_kept(kind):
+    """Bytes that were sent do not count, whatever buffer they were in."""
+    transport, given_up = slow(kind, 10)
+    for _ in range(20):
+        transport.write(b"123456")
+        transport.socket.room = 4
+        transport.reactor.write_all(1)
+        transport.socket.room = None
+        transport.reactor.write_all()
+        transport.socket.room = 0
+    assert (given_up, transport.backlog()) == ([], 0)
+
+
+def test_without_a_limit_everything_waits(kind):
+    """Where no limit is set, as for HTTP, clients may be as slow as they like."""
+    transport, given_up = slow(kind, 0)
+    for _ in range(100):
+        transport.write(b"x" * 1000)
+    assert (given_up, transport.backlog()) == ([], 100_000)
+
+
+def test_nobody_to_be_told(kind):
+    """With a limit and nobody who is told, the rest is dropped."""
+    transport, _ = slow(kind, 10)
+    transport.on_backlog = None
+    for _ in range(5):
+        transport.write(b"12345678")
+    assert transport.backlog() == 16
+
+
+def test_giving_up_may_end_the_connection(kind):
+    """Whoever is told may abort the connection on the spot: the buffer goes with it."""
+    transport, _ = slow(kind, 10)
+    protocol = transport.protocol
+    transport.on_backlog = transport.abortConnection
+    with capturedLogs() as logs:
+        for _ in range(10):
+            transport.write(b"12345678")
+        transport.reactor.advance(0)
+    assert protocol.ended is not None
+    assert not logs
+
+
+# Real sockets, as far as they need no port
+
+
+def pair():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("kind", [EagerUNIXServer, BufferingUNIXServer])
+def test_a_real_socket(kind):
+    """A UNIX socket of the system gets everything in order, though it takes only a little at once."""
+    ours, theirs = pair()
+    transport = connected(kind, ours)
+    written = b"".join(b"%07d\n" % n for n in range(20_000))
+    for begin in range(0, len(written), 5000):
+        transport.write(written[begin : begin + 5000])
+    assert transport.backlog() > 0
+    read = b""
+    while len(read) < len(written):
+        transport.reactor.write_all(1)
+        read += theirs.recv(65536)
+    assert read == written
+    transport.loseConnection()
+    transport.reactor.write_all()
+    assert theirs.recv(1) == b""
+    theirs.close()
+
+
+@pytest.mark.parametrize("kind", [EagerUNIXServer, BufferingUNIXServer])
+def test_a_real_peer_that_goes_away(kind):
+    """Writing to a peer that closed ends the connection, and raises nothing."""
+    ours, theirs = pair()
+    transport = connected(kind, ours)
+    protocol = transport.protocol
+    theirs.close()
+    transport.write(b"hello")
+    transport.write(b"hello")
+    transport.reactor.write_all()
+    assert protocol.ended is not None
+
+
+# Ports and wrappers
+
+
+@pytest.mark.parametrize(
+    ("original", "eager", "ours"),
+    [
+        (tcp.Server, True, EagerTCPServer),
+        (tcp.Server, False, BufferingTCPServer),
+        (unix.Server, True, EagerUNIXServer),
+        (unix.Server, False, BufferingUNIXServer),
+    ],
+)
+def test_ports_make_our_transports(original, eager, ours):
+    """A port of TCP or UNIX sockets makes connections of ours."""
+    port = SimpleNamespace(transport=original)
+    use_transport(port, eager=eager)
+    assert port.transport is ours
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_other_ports_keep_theirs(eager):
+    """A port of another kind is left as it is."""
+    port = SimpleNamespace(transport=StringTransport)
+    use_transport(port, eager=eager)
+    assert port.transport is StringTransport
+    use_transport(object(), eager=eager)
+
+
+def test_real_ports_can_be_told():
+    """Twisted's own ports, before they listen, are the ones that are meant."""
+    for port in (tcp.Port(0, None, reactor=Reactor()), unix.Port("x", None, reactor=Reactor())):
+        use_transport(port, eager=True)
+        assert port.transport in EAGER
+
+
+def wrapped(transport, times):
+    for _ in range(times):
+        wrapper = ProtocolWrapper(WrappingFactory(None), Protocol())
+        wrapper.transport = transport
+        transport = wrapper
+    return transport
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_the_socket_below_the_wrappers(kind, times):
+    """TLS and the PROXY protocol wrap the connection: the one with the socket is found below them."""
+    transport = connected(kind)
+    assert innermost(wrapped(transport, times)) is transport
+
+
+def test_a_wrapper_writes_through(eager):
+    """What a wrapper such as TLS writes is sent at once, too, and counts against the limit."""
+    outer = wrapped(eager, 2)
+    outer.write(b"hello")
+    assert eager.socket.sent == b"hello"
+    eager.socket.room = 0
+    outer.write(b"wait")
+    assert innermost(outer).backlog() == 4
+
+
+def test_other_transports_are_their_own_innermost():
+    """A transport that is none of ours, and wraps nothing, is given back."""
+    transport = StringTransport()
+    assert innermost(transport) is transport
+    assert innermost(wrapped(transport, 1)) is transport
