@@ -4,10 +4,11 @@ import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
+from twisted.protocols.policies import WrappingFactory
 
 from tests.doubles import RecordingObserver
-from tests.wire_doubles import Api, HttpClient, Line, SocketClient, event, http, publish, upgrade
-from txpusher.core.occurrences import ConnectionRefused
+from tests.wire_doubles import Api, HttpClient, Line, SlowClient, SocketClient, event, http, publish, upgrade
+from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.http.fast_lane import FastLane
 from txpusher.http.requests import ApiChannel
 from txpusher.listening import MAX_HEAD, PublicPort, Sniffer
@@ -170,6 +171,22 @@ def test_everything_by_the_same_port():
     assert isinstance(publisher.protocol, FastLane)
     assert asker.ask(UP).body == b"OK"
     assert isinstance(asker.protocol, ApiChannel)
+
+
+def test_below_a_wrapper():
+    """Below TLS, or the PROXY protocol, the same port serves the same, and slow clients are found out, too."""
+    api = Api(max_backlog=1000)
+    port = WrappingFactory(api.port)
+    assert HttpClient(port.buildProtocol(None)).ask(publish(event())).status == 200
+    client = HttpClient(port.buildProtocol(None))
+    client.receive(publish(event()) + UP + publish(event()))
+    assert [response.status for response in client.responses()] == [200] * 3
+    socket = SlowClient(port.buildProtocol(None))
+    socket.say("pusher:subscribe", {"channel": "news"})
+    for _ in range(20):
+        api.fast_lane().ask(publish(event(data="x" * 100)))
+    assert socket.disconnected
+    assert api.told.of(MessageDropped) == [MessageDropped("1", "slow_client")]
 
 
 def test_a_connection_keeps_its_place():

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import tcp, unix
 from twisted.internet.protocol import Protocol
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
+from tests.socket_doubles import Reactor, connected
 from txpusher.transport import (
     BufferingTCPServer,
     BufferingUNIXServer,
@@ -23,86 +24,6 @@ from txpusher.transport import (
 )
 
 EAGER, BUFFERING = (EagerTCPServer, EagerUNIXServer), (BufferingTCPServer, BufferingUNIXServer)
-
-
-class FakeSocket:
-    """A socket that takes as much as it is told to.
-
-    Attributes:
-        room: bytes it takes in all; None is without bound.
-        error: the number of an error that sending meets, if any.
-        sent: what it took.
-        calls: how often it was asked to send.
-    """
-
-    def __init__(self):
-        self.room = None
-        self.error = None
-        self.sent = b""
-        self.calls = 0
-        self.options = []
-
-    def send(self, data):
-        self.calls += 1
-        if self.error:
-            raise OSError(self.error, "as told")
-        if self.room == 0:
-            raise BlockingIOError(errno.EWOULDBLOCK, "full")
-        taken = bytes(data if self.room is None else data[: self.room])
-        if self.room is not None:
-            self.room -= len(taken)
-        self.sent += taken
-        return len(taken)
-
-    def setsockopt(self, *option):
-        self.options.append(option)
-
-    def setblocking(self, flag):
-        assert not flag
-
-    def shutdown(self, how):
-        pass
-
-    def close(self):
-        pass
-
-    def fileno(self):
-        return 99
-
-    def getpeername(self):
-        return "peer"
-
-
-class Client(Protocol):
-    """The protocol on the server's side; it remembers its end."""
-
-    ended = None
-
-    def connectionLost(self, reason):
-        self.ended = reason
-
-
-class Reactor(MemoryReactorClock):
-    """A reactor whose sockets can be written to when a test says so."""
-
-    def write_all(self, limit=1000):
-        for _ in range(limit):
-            for writer in self.getWriters():
-                result = writer.doWrite()
-                if result is not None:
-                    self.removeWriter(writer)
-                    writer.connectionLost(SimpleNamespace(check=lambda *_: None, value=result))
-            if not self.getWriters():
-                break
-        self.advance(0)
-
-
-def connected(kind, sock=None):
-    reactor, protocol = Reactor(), Client()
-    server = SimpleNamespace(_realPortNumber=1)
-    transport = kind(sock or FakeSocket(), protocol, ("127.0.0.1", 2), server, 0, reactor)
-    protocol.makeConnection(transport)
-    return transport
 
 
 @pytest.fixture(params=[*EAGER, *BUFFERING], ids=lambda kind: kind.__name__)

@@ -185,7 +185,10 @@ class PusherService(Service):
         self._public.close_connections()
         for part in (self._liveness, self._handshakes, self._publishers):
             part.stop()
-        await self._adapter.stop()
+        try:
+            await self._adapter.stop()
+        except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
+            _log.failure("The adapter did not stop")
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()
@@ -279,6 +282,5 @@ def _app_store(config: Config) -> AppStore:
 
 
 def _logged(task: Coroutine[Any, Any, T], what: str) -> None:
-    unfinished = start(task)
-    if unfinished is not None:
-        unfinished.addErrback(lambda failure: _log.failure("{what}", failure, what=what))
+    done = Deferred.fromCoroutine(task)
+    done.addErrback(lambda failure: _log.failure("{what}", failure, what=what))
