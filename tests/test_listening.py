@@ -7,7 +7,17 @@ from twisted.logger import capturedLogs
 from twisted.protocols.policies import WrappingFactory
 
 from tests.doubles import RecordingObserver
-from tests.wire_doubles import Api, HttpClient, Line, SlowClient, SocketClient, event, http, publish, upgrade
+from tests.wire_doubles import (
+    Api,
+    HttpClient,
+    Line,
+    SlowClient,
+    SocketClient,
+    event,
+    http,
+    publish,
+    upgrade,
+)
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.http.fast_lane import FastLane
 from txpusher.http.requests import ApiChannel
