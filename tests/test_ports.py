@@ -104,6 +104,8 @@ def test_ports_of_another_kind():
     public.listen()
     assert public.addresses() == ["0.0.0.0:6001"]
     now(public.stop_listening())
+    public.close_connections()
+    assert public.addresses() == []
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,27 @@ def test_later_writes_do_not_overtake(eager):
     assert eager.socket.sent == b"abcdefghijkl"
 
 
+def test_nothing_overtakes_what_the_reactor_sent_in_part(eager):
+    """Also behind what the reactor has begun to send, later writes wait, though there is room by now."""
+    eager.socket.room = 0
+    eager.write(b"abc")
+    eager.socket.room = 1
+    eager.reactor.write_all(1)
+    eager.socket.room = None
+    eager.write(b"def")
+    assert eager.socket.sent == b"a"
+    eager.reactor.write_all()
+    assert eager.socket.sent == b"abcdef"
+
+
 @given(
     kind=st.sampled_from([*EAGER, *BUFFERING]),
     steps=st.lists(
         st.one_of(
-            st.binary(max_size=20), st.integers(0, 30), st.lists(st.binary(max_size=5), max_size=3)
+            st.binary(max_size=20),
+            st.integers(0, 30),
+            st.integers(-30, -1),
+            st.lists(st.binary(max_size=5), max_size=3),
         )
     ),
 )
@@ -127,8 +143,10 @@ def test_all_bytes_arrive_in_order(kind, steps):
     written = b""
     for step in steps:
         if isinstance(step, int):
-            transport.socket.room += step
-            transport.reactor.write_all(1)
+            transport.socket.room += abs(step)
+            # Also room that nobody was told of yet.
+            if step >= 0:
+                transport.reactor.write_all(1)
         elif isinstance(step, bytes):
             transport.write(step)
             written += step

@@ -700,14 +700,30 @@ def test_the_server_closes():
 
 
 def test_closing_twice_sends_one_frame():
-    """A wire that is closed already is not closed again, and a paused one that is closed is not read on."""
+    """A wire that is closed already is not closed again."""
     client = established(Api())
     client.protocol.close(4200, "once")
     client.protocol.close(4201, "again")
     (close,) = client.frames()
     assert (close.code, close.reason) == (4200, "once")
-    client.protocol.resume()
-    assert client.protocol.transport is client
+
+
+def test_the_server_closes_while_a_client_is_not_read():
+    """A client that is sent away while it is not read is read on in the end, so that its own closing is heard."""
+    adapter = LateAdapter(MemoryAdapter(Hub(Clock())), ["join"])
+    api = Api(adapter=adapter)
+    client = established(api)
+    for name in ("a", "b"):
+        client.say("pusher:subscribe", {"channel": name})
+    (connection,) = api.node.registry.connections()
+    connection.end(ShuttingDown())
+    assert refusal(client) == 4200
+    assert client.producerState == "paused"
+    adapter.answer_all()
+    assert client.producerState == "producing"
+    client.send(CLOSE, (4200).to_bytes(2))
+    assert client.disconnecting
+    assert client.frames() == []
 
 
 def test_a_long_reason_is_cut():
@@ -791,6 +807,12 @@ def test_slow_handshakes_have_no_limit():
     assert client.max_backlog == 0
     api.apps.waiting.answer("get")
     assert client.max_backlog == 1024 * 1024
+
+
+def test_little_is_kept_of_a_connection():
+    """The headers of a handshake, kilobytes a client, are not kept as long as the client is there."""
+    client = established(Api(), headers={"X-Large": "x" * 8000})
+    assert "x" * 8000 not in repr(vars(client.protocol))
 
 
 def test_nothing_is_left_of_a_connection():

@@ -257,7 +257,7 @@ class Api:
         )
         shared: Any = {"path_prefix": path_prefix, "max_request_size": max_request_size}
         resource, clock = self.root.app.resource(), self.clock
-        self.site = ApiSite(resource, clock, self.cors, node.told, **shared)  # type: ignore[arg-type]
+        self.site = ApiSite(resource, clock, self.cors, node.told, **shared)
         self.publishers = IdleSweep(clock, 90)
         self.publishers.start()
         self.lane = Lane(
@@ -281,7 +281,7 @@ class Api:
         self.port = PublicPort(
             websocket=lambda: self.sockets.buildProtocol(None),  # type: ignore[arg-type,return-value]
             publishing=lambda: FastLane(self.lane),
-            http=lambda: self.site.buildProtocol(None),  # type: ignore[arg-type,return-value]
+            http=lambda: self.site.buildProtocol(None),
             idle=self.handshakes,
             tell=node.told,
         )

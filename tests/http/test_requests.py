@@ -118,9 +118,9 @@ def test_a_chunked_body():
     )
 
 
-def test_a_client_that_asks_before_it_sends():
+def test_a_client_that_asks_before_it_sends(way):
     """A client such as curl asks before it sends a large body, and is told to go on."""
-    client = Api().klein()
+    client = way.connect(Api())
     target = signed("POST", "/apps/1/events", event())
     head, _, body = http("POST", target, event(), {"Expect": "100-continue"}).partition(b"\r\n\r\n")
     client.receive(head + b"\r\n\r\n")

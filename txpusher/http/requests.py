@@ -52,9 +52,6 @@ class ApiHttpRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Refuse a body that gets too large, as chunked ones may."""
-        if self.channel.refused:
-            # The rest of what was read at once with the piece that was too much.
-            return
         self.content.write(data)
         if self.content.tell() > self.channel.site.max_request_size:
             self._too_large()
