@@ -294,6 +294,12 @@ class PayloadTooLarge(ApiError):
     status = 413
 
 
+class HeadTooLarge(ApiError):
+    """The request line and the headers are larger than anybody needs."""
+
+    status = 431
+
+
 class ServiceUnavailable(ApiError):
     """The server is stopping, or what it depends on is away."""
 

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 MAX_HEAD = 16 * 1024
 _UPGRADE = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
-_TOO_LARGE_TEXT = b'{"error":"The request head is larger than %d bytes","code":431}' % MAX_HEAD
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_TOO_LARGE_TEXT), _TOO_LARGE_TEXT)
-)
 
 
 class PublicPort(Factory):
@@ -104,10 +99,9 @@ class Sniffer(Protocol):
         if end >= 0:
             upgrade = _UPGRADE.search(head, 0, end)
             self._hand_over(self._port.websocket if upgrade else self._port.http)
-        elif len(head) >= MAX_HEAD:
-            self._port.tell(ConnectionRefused("", "head_too_large"))
-            self.transport.write(_TOO_LARGE)
-            self.transport.loseConnection()
+        elif len(head) > MAX_HEAD:
+            # twisted.web has the same limit, and a way to say so.
+            self._hand_over(self._port.http)
 
     def _hand_over(self, make: Callable[[], IProtocol]) -> None:
         self._port.idle.forget(self)

@@ -77,7 +77,11 @@ class PusherService(Service):
         self.config = config
         self._apps = _app_store(config)
         self._known_apps: tuple[str, ...] = ()
-        start(self._look_at_apps())
+        self._port = ""
+        # A store that answers at once can still stop the start; for another it is too late.
+        late = start(self._look_at_apps())
+        if late is not None:
+            late.addErrback(lambda failure: _log.failure("The apps cannot be served", failure))
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
@@ -271,7 +275,10 @@ class PusherService(Service):
 
     def _port_label(self) -> str:
         addresses = self._public.addresses()
-        return addresses[0].rpartition(":")[2] if addresses else ""
+        if addresses:
+            # Kept while the server drains and listens no more: the time series keep their names.
+            self._port = addresses[0].rpartition(":")[2]
+        return self._port
 
 
 def _app_store(config: Config) -> AppStore:

@@ -127,6 +127,3 @@ def _likely_paths(request: ApiRequest) -> Iterator[str]:
             yield request.headers[name].partition("?")[0]
     if PREFIX_HEADER in request.headers:
         yield request.headers[PREFIX_HEADER].rstrip("/") + path
-    api = path.find("/apps/")
-    if api > 0:
-        yield path[api:]

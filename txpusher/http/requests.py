@@ -15,7 +15,7 @@ from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
 from twisted.web.server import Request, Site
 
 from txpusher.core.occurrences import ApiCalled
-from txpusher.errors import ApiError, BadRequest, PayloadTooLarge
+from txpusher.errors import ApiError, BadRequest, HeadTooLarge, PayloadTooLarge
 from txpusher.http.authentication import ORIGINAL_PATH_HEADERS, PREFIX_HEADER
 from txpusher.http.exchange import Answer, ApiRequest, Cors, error_answer, response_bytes
 
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 READ_HEADERS = ("origin", PREFIX_HEADER, *ORIGINAL_PATH_HEADERS)
 LINGER = 2.0
 """Seconds a refused client may go on sending, so that it reads the answer before the connection ends."""
-
-
-class _HeadTooLarge(ApiError):
-    """The request line and the headers are larger than anybody needs."""
-
-    status = 431
 
 
 class ApiHttpRequest(Request):
@@ -169,7 +163,7 @@ class ApiChannel(HTTPChannel):
             self.refuse(error_answer(BadRequest("This is not a valid HTTP request")))
 
     def _head_too_large(self) -> None:
-        error = _HeadTooLarge(
+        error = HeadTooLarge(
             f"The request head is larger than {self.totalHeadersSize} bytes "
             f"or has more than {self.maxHeaders} headers"
         )
