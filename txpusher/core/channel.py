@@ -115,14 +115,19 @@ class Channel:
                     joined = b"".join(own)
                     self.subscribers[connection](joined)
                     messages, size = messages + len(own), size + len(joined)
-        alike = [connection for connection in self.subscribers if connection not in apart]
-        messages, size = messages + len(alike) * len(frames), size + len(alike) * len(payload)
-        if len(alike) > SLICE:
+        alike = len(self.subscribers) - len(apart)
+        messages, size = messages + alike * len(frames), size + alike * len(payload)
+        if alike > SLICE:
             self._pending = []
-            self._slice(alike, 0, payload, len(frames), (messages, size, since))
+            receivers = [c for c in self.subscribers if c not in apart]
+            self._slice(receivers, 0, payload, len(frames), (messages, size, since))
             return
-        for connection in alike:
-            self.subscribers[connection](payload)
+        if apart:
+            sends = [send for c, send in self.subscribers.items() if c not in apart]
+        else:
+            sends = list(self.subscribers.values())
+        for send in sends:
+            send(payload)
         self._finished(messages, size, since)
 
     def _apart(
