@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from functools import partial
 from itertools import count
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -33,6 +34,20 @@ def now(task: Coroutine[Any, Any, T]) -> T:
         outcome[0].raiseException()
     result: T = outcome[0]
     return result
+
+
+class InstantClock(Clock):
+    """A clock on which every turn of the reactor ends at once: what is due now is called without waiting."""
+
+    def callLater(self, delay: float, callable: Any, *args: object, **kw: object) -> Any:  # noqa: A002
+        """Call at once, or later as usual."""
+        later = super().callLater(delay, callable, *args, **kw)
+        if delay == 0:
+            later.cancel()
+            callable(*args, **kw)
+            # It is over, and may be cancelled as one that is not.
+            return SimpleNamespace(cancel=lambda: None)
+        return later
 
 
 def turn(clock: Clock) -> None:
@@ -163,7 +178,7 @@ class Node:
         options: Options = Options(),  # noqa: B008 - immutable
         timeouts: Timeouts = Timeouts(120, 30),  # noqa: B008 - the same
     ) -> None:
-        self.clock = clock or Clock()
+        self.clock = clock or InstantClock()
         self.adapter = adapter or MemoryAdapter(Hub(self.clock))
         self.told = RecordingObserver()
         self.liveness = Liveness(self.clock, timeouts, lambda: 0.5)
@@ -202,7 +217,7 @@ class Node:
 
 def cluster(size: int, clock: Clock | None = None, **arguments: Any) -> list[Node]:
     """Make nodes on one hub."""
-    clock = clock or Clock()
+    clock = clock or InstantClock()
     hub = Hub(clock)
     return [Node(MemoryAdapter(hub), clock, **arguments) for _ in range(size)]
 

@@ -46,6 +46,7 @@ TOLD_BY_HTTP = [
     (errors.MethodNotAllowed, 405),
     (errors.PayloadTooLarge, 413),
     (errors.UpgradeRequired, 426),
+    (errors.HeadTooLarge, 431),
     (errors.ServiceUnavailable, 503),
 ]
 

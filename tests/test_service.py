@@ -90,6 +90,7 @@ def test_everything_is_served():
     socket.say("pusher:subscribe", {"channel": "news"})
     socket.take()
     assert server.http().ask(server.publish()).status == 200
+    server.reactor.advance(0)
     assert socket.messages()[0]["data"] == "hello"
     assert server.http().ask(UP).body == b"OK"
     assert server.metric('txpusher_connected{app_id="1",port="6001"}') == 1
@@ -286,6 +287,7 @@ def test_publishing_without_http():
         "1", Event("a", ("news",), "1"), Event("b", ("news", "other"), "2")
     )
     assert published.called
+    server.reactor.advance(0)
     assert [(m["event"], m["data"]) for m in socket.messages()] == [("a", "1"), ("b", "2")]
 
 

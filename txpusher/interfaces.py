@@ -132,7 +132,10 @@ class LastEvents(Protocol):
 
 
 class Adapter(Protocol):
-    """One way of clustering: a bus, a roster and the last events, started and stopped together."""
+    """One way of clustering: a bus, a roster and the last events, started and stopped together.
+
+    Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; API calls are answered 503 then.
+    """
 
     bus: Bus
     roster: Roster

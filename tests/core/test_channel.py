@@ -52,66 +52,98 @@ def crowd(channel, size):
     return sockets
 
 
-def test_an_event_is_written_once_to_everybody(channel, told):
+def test_an_event_is_written_once_to_everybody(channel, clock, told):
     """All subscribers get the very same bytes, each by one write."""
     sockets = crowd(channel, 3)
     channel.deliver([(b"frame", None)])
+    turn(clock)
     assert [socket.writes for socket in sockets] == [[b"frame"]] * 3
     assert told == [Delivered("1", Kind.PUBLIC, 3, 15, 0.0)]
 
 
-def test_the_frames_of_a_batch_are_one_write(channel, told):
+def test_what_is_published_in_one_turn_is_one_write(channel, clock, told):
+    """Events of several publishers that come in the same turn go out joined, at its end."""
+    sender, other = crowd(channel, 2)
+    channel.deliver([(b"1", sender)])
+    channel.deliver([(b"2", None)])
+    newcomer = crowd(channel, 1)[0]
+    assert (sender.writes, other.writes) == ([], [])
+    turn(clock)
+    assert (sender.writes, other.writes, newcomer.writes) == ([b"2"], [b"12"], [])
+    assert told == [Delivered("1", Kind.PUBLIC, 3, 3, 0.0)]
+
+
+def test_what_waits_can_be_sent_at_once(channel, clock, told):
+    """What was published is not lost when its receivers are about to be disconnected."""
+    (socket,) = crowd(channel, 1)
+    channel.flush()
+    channel.deliver([(b"1", None)])
+    channel.flush()
+    assert socket.writes == [b"1"]
+    assert not clock.getDelayedCalls()
+    channel.flush()
+    assert len(told) == 1
+
+
+def test_the_frames_of_a_batch_are_one_write(channel, clock, told):
     """Several events at once cost one write a subscriber and are counted one by one."""
     (socket,) = crowd(channel, 1)
     channel.deliver([(b"1", None), (b"22", None), (b"333", None)])
+    turn(clock)
     assert socket.writes == [b"122333"]
     assert told == [Delivered("1", Kind.PUBLIC, 3, 6, 0.0)]
 
 
-def test_the_sender_is_left_out_of_its_own_frame_only(channel, told):
+def test_the_sender_is_left_out_of_its_own_frame_only(channel, clock, told):
     """A connection that is excluded from one event of a batch gets the others."""
     sender, other = crowd(channel, 2)
     channel.deliver([(b"1", sender), (b"22", None)])
+    turn(clock)
     assert (sender.writes, other.writes) == ([b"22"], [b"122"])
     assert told == [Delivered("1", Kind.PUBLIC, 3, 5, 0.0)]
 
 
-def test_nothing_is_written_to_somebody_who_may_read_nothing(channel, told):
+def test_nothing_is_written_to_somebody_who_may_read_nothing(channel, clock, told):
     """An excluded connection is not even written an empty message."""
     sender, other = crowd(channel, 2)
     channel.deliver([(b"1", sender)])
+    turn(clock)
     assert (sender.writes, other.writes) == ([], [b"1"])
     assert told == [Delivered("1", Kind.PUBLIC, 1, 1, 0.0)]
 
 
-def test_an_excluded_stranger_changes_nothing(channel, told):
+def test_an_excluded_stranger_changes_nothing(channel, clock, told):
     """Excluding a connection that is not on the channel takes nothing from the count."""
     crowd(channel, 2)
     channel.deliver([(b"1", Socket())])
+    turn(clock)
     assert told == [Delivered("1", Kind.PUBLIC, 2, 2, 0.0)]
 
 
-def test_who_left_gets_nothing(channel):
+def test_who_left_gets_nothing(channel, clock):
     """After leaving there are no events any more; leaving again does no harm."""
     stays, leaves = crowd(channel, 2)
     channel.remove(leaves)
     channel.remove(leaves)
     channel.deliver([(b"1", None)])
+    turn(clock)
     assert (stays.writes, leaves.writes) == ([b"1"], [])
 
 
 def test_a_thousand_are_served_at_once(channel, clock):
-    """Up to a slice of subscribers, an event is out when the publish returns."""
+    """Up to a slice of subscribers, an event is out when the turn ends."""
     sockets = crowd(channel, SLICE)
     channel.deliver([(b"1", None)])
+    turn(clock)
     assert all(socket.writes == [b"1"] for socket in sockets)
     assert not clock.getDelayedCalls()
 
 
 def test_more_are_served_in_slices(channel, clock, told):
-    """After each thousand subscribers everybody else has their turn."""
+    """After each slice of subscribers everybody else has their turn."""
     sockets = crowd(channel, 2 * SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     for served in (SLICE, 2 * SLICE):
         assert [len(socket.writes) for socket in sockets] == [1] * served + [0] * (
             len(sockets) - served
@@ -127,6 +159,7 @@ def test_the_time_of_a_delivery_runs_until_the_last_write(channel, clock, told):
     """A delivery took from its publish, not from the end of the round before it, until its last write."""
     crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     clock.rightNow += 2
     channel.deliver([(b"2", None)])
     clock.rightNow += 1
@@ -141,6 +174,7 @@ def test_what_is_published_during_a_round_goes_out_joined(channel, clock, told):
     """Events that come while a large channel is served are one write a subscriber afterwards."""
     sockets = crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     channel.deliver([(b"2", None)])
     channel.deliver([(b"3", None), (b"4", None)])
     clock.advance(0)
@@ -156,6 +190,7 @@ def test_a_newcomer_gets_only_what_is_newer(channel, clock, told):
     """Somebody who comes during a round gets the events that are published from then on."""
     crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     early = crowd(channel, 1)[0]
     channel.deliver([(b"2", None)])
     late = crowd(channel, 1)[0]
@@ -173,6 +208,7 @@ def test_who_leaves_during_a_round_gets_nothing_more(channel, clock, told):
     """Somebody who leaves before their turn gets nothing, and is not counted."""
     sockets = crowd(channel, SLICE + 2)
     channel.deliver([(b"12", None)])
+    turn(clock)
     channel.deliver([(b"3", None)])
     channel.remove(sockets[-1])
     clock.advance(0)
@@ -188,6 +224,7 @@ def test_who_comes_back_during_a_round_is_new(channel, clock, told):
     """Leaving and subscribing again before one's turn does not bring the events from before."""
     sockets = crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     channel.deliver([(b"2", None)])
     for socket in (sockets[0], sockets[-1]):
         channel.remove(socket)
@@ -204,6 +241,7 @@ def test_a_newcomer_who_leaves_again_is_forgotten(channel, clock):
     """Coming and going during a round leaves nothing behind."""
     crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     (guest,) = crowd(channel, 1)
     channel.deliver([(b"2", None)])
     channel.remove(guest)
@@ -219,6 +257,7 @@ def test_exclusions_hold_in_joined_rounds(channel, clock, told):
     """Each sender misses exactly its own event, also when it was joined with others."""
     sockets = crowd(channel, SLICE + 2)
     channel.deliver([(b"1", sockets[0])])
+    turn(clock)
     channel.deliver([(b"2", sockets[1])])
     channel.deliver([(b"3", sockets[-1])])
     clock.advance(0)
@@ -231,6 +270,7 @@ def test_a_newcomer_may_be_the_sender(channel, clock):
     """A newcomer's own event is left out for it, and the one after it is not."""
     crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     (newcomer,) = crowd(channel, 1)
     channel.deliver([(b"2", newcomer)])
     channel.deliver([(b"3", None)])
@@ -239,14 +279,16 @@ def test_a_newcomer_may_be_the_sender(channel, clock):
 
 
 def test_a_channel_may_shrink_during_a_round(channel, clock):
-    """When most have left, what waits goes out at once and the next event does, too."""
+    """When most have left, what waits goes out in one slice and the next event does, too."""
     sockets = crowd(channel, SLICE + 1)
     channel.deliver([(b"1", None)])
+    turn(clock)
     channel.deliver([(b"2", None)])
     for socket in sockets[1:]:
         channel.remove(socket)
     clock.advance(0)
     channel.deliver([(b"3", None)])
+    turn(clock)
     assert sockets[0].writes == [b"1", b"2", b"3"]
 
 

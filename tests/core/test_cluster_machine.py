@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from twisted.internet.task import Clock
 
-from tests.doubles import Client, cluster, data, now, turn
+from tests.doubles import Client, InstantClock, cluster, data, now, turn
 from txpusher.core import channel as channel_module
 from txpusher.core.occurrences import ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved
 from txpusher.model import App, Event, Limits
@@ -90,12 +90,13 @@ class ClusterMachine(RuleBasedStateMachine):
 
     browsers = Bundle("browsers")
     slice_size = 1000
+    clock_type = InstantClock
 
     def __init__(self):
         super().__init__()
         self.patch = mock.patch.object(channel_module, "SLICE", self.slice_size)
         self.patch.start()
-        self.clock = Clock()
+        self.clock = self.clock_type()
         self.nodes = cluster(2, self.clock)
         self.there = []
         self.numbers = count(1)
@@ -374,6 +375,7 @@ class SlicedClusterMachine(ClusterMachine):
     """The same with a broadcast that takes many turns."""
 
     slice_size = 1
+    clock_type = Clock
 
     @rule(
         target=ClusterMachine.browsers,

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
-from tests.doubles import APP, FailingAdapter, LateAdapter, Node, data, limited, now
+from tests.doubles import APP, FailingAdapter, InstantClock, LateAdapter, Node, data, limited, now
 from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import (
     ChannelOccupied,
@@ -27,7 +26,7 @@ from txpusher.errors import PongNotReceived, ShuttingDown
 
 
 def late_node(*late):
-    clock = Clock()
+    clock = InstantClock()
     adapter = LateAdapter(MemoryAdapter(Hub(clock)), late)
     return Node(adapter, clock), adapter
 
@@ -119,7 +118,7 @@ def test_being_lost_twice_is_being_lost_once():
 @pytest.mark.parametrize("late", [False, True])
 def test_a_bug_ends_its_own_connection_only(late):
     """When handling a message raises, now or later, that client is told 4100 and others go on."""
-    clock = Clock()
+    clock = InstantClock()
     memory = MemoryAdapter(Hub(clock))
     adapter = LateAdapter(memory, {"join"}) if late else FailingAdapter(memory)
     node = Node(adapter, clock)

@@ -1,9 +1,8 @@
 """When subscribers are told how many they are."""
 
 import pytest
-from twisted.internet.task import Clock
 
-from tests.doubles import Node, cluster, data
+from tests.doubles import InstantClock, Node, cluster, data
 from txpusher.core.occurrences import SubscriptionCountChanged
 from txpusher.model import App
 
@@ -134,7 +133,7 @@ def test_a_channel_that_emptied_meanwhile():
 
 def test_the_count_of_the_cluster_decides():
     """It is the subscriptions on all nodes that make a channel large."""
-    clock = Clock()
+    clock = InstantClock()
     here, there = cluster(2, clock)
     crowd(here, 60)
     clients = crowd(there, 41)

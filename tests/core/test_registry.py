@@ -1,7 +1,6 @@
 """Connections, subscriptions, presence, caches and publishing, on one node and on two."""
 
 import pytest
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from tests.doubles import (
@@ -9,6 +8,7 @@ from tests.doubles import (
     AdapterAwayError,
     Client,
     FailingAdapter,
+    InstantClock,
     Node,
     Wire,
     cluster,
@@ -41,7 +41,7 @@ OTHER = App("2", "other-key", "other-secret")
 
 def failing(*names):
     """Make a node whose adapter fails at this; now it does not fail yet."""
-    clock = Clock()
+    clock = InstantClock()
     adapter = FailingAdapter(MemoryAdapter(Hub(clock)))
     node = Node(adapter, clock)
     return node, adapter
@@ -65,7 +65,7 @@ def test_a_client_is_greeted():
 def test_socket_ids_are_unique_in_an_app():
     """A number that is drawn twice is drawn again."""
     drawn = iter([1, 1, 1, 1, 2, 3])
-    clock = Clock()
+    clock = InstantClock()
     liveness = Liveness(clock, Timeouts(120, 30), lambda: 0)
     registry = ChannelRegistry(
         MemoryAdapter(Hub(clock)), clock, liveness, lambda _: next(drawn), lambda _: None
@@ -489,7 +489,7 @@ def test_terminating_a_user():
 
 def test_a_watch_that_fails_leaves_no_deaf_channel():
     """When the bus cannot watch, the next subscriber tries again and then hears the other nodes."""
-    clock = Clock()
+    clock = InstantClock()
     hub = Hub(clock)
     adapter = FailingAdapter(MemoryAdapter(hub), "watch")
     here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)

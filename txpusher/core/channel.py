@@ -1,14 +1,14 @@
 """The local subscribers of one channel, and the fan-out to them.
 
-Three measures make a broadcast cheap, all measured (DESIGN: speed):
+Three measures make a broadcast cheap, all measured (``docs/design/cork-and-slices.rst``):
 
 * a frame is built once and each subscriber costs one ``write`` of the same bytes;
-* while a round of writes is under way, further frames queue up and go out joined in the next round, one write a
-  subscriber ("corking"); the frames of one batch are joined from the start;
+* frames go out at the end of the reactor turn in which they were published, and what is published in that turn, or
+  while a round of writes is under way, goes out joined, one write a subscriber ("corking");
 * a round yields to the reactor every `SLICE` subscribers, so that a large channel does not hold up the others.
 
-The order of frames is kept for every subscriber. Somebody who joins during a round gets only what is published
-after that; somebody who leaves gets nothing more.
+The order of frames is kept for every subscriber. Somebody who joins gets only what is published after that; somebody
+who leaves gets nothing more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from txpusher.core.occurrences import Delivered
 if TYPE_CHECKING:
     from txpusher.core.connection import Connection
     from txpusher.core.occurrences import Occurrence
-    from txpusher.interfaces import Clock
+    from txpusher.interfaces import Call, Clock
     from txpusher.protocol.names import Kind
 
 SLICE = 500
@@ -51,6 +51,7 @@ class Channel:
 
     __slots__ = (
         "_clock",
+        "_end_of_turn",
         "_newcomers",
         "_pending",
         "_pending_since",
@@ -76,10 +77,11 @@ class Channel:
         self.watched = False
         self._clock = clock
         self._tell = tell
-        # Frames that wait for the round under way; None while there is none.
+        # Frames that wait for the end of the turn or of the round under way; None while nothing is to come.
         self._pending: list[Frame] | None = None
         self._pending_since = 0.0
-        # Who joined during the round under way, and how many waiting frames are older than that.
+        self._end_of_turn: Call | None = None
+        # Who joined since the first of them, and how many waiting frames are older than that.
         self._newcomers: dict[Connection, int] = {}
 
     def add(self, connection: Connection) -> None:
@@ -94,13 +96,19 @@ class Channel:
         self._newcomers.pop(connection, None)
 
     def deliver(self, frames: Sequence[Frame]) -> None:
-        """Send frames to all subscribers, at once or after the round under way."""
-        if self._pending is None:
-            self._round(frames, {}, self._clock.seconds())
-            return
+        """Send frames to all subscribers at the end of this turn, or after the round under way."""
+        idle = self._pending is None
         if not self._pending:
-            self._pending_since = self._clock.seconds()
+            self._pending, self._pending_since = [], self._clock.seconds()
         self._pending.extend(frames)
+        if idle:
+            self._end_of_turn = self._clock.callLater(0, self._next_round)
+
+    def flush(self) -> None:
+        """Send at once what waits for the end of this turn."""
+        if self._end_of_turn is not None:
+            self._end_of_turn.cancel()
+            self._next_round()
 
     def _round(
         self, frames: Sequence[Frame], newcomers: dict[Connection, int], since: float
@@ -169,6 +177,7 @@ class Channel:
         self._next_round()
 
     def _next_round(self) -> None:
+        self._end_of_turn = None
         frames, self._pending = self._pending, None
         newcomers, self._newcomers = self._newcomers, {}
         if frames:

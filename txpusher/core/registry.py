@@ -175,6 +175,7 @@ class ChannelRegistry:
         local = self.apps.get(app_id)
         channel = local.channels.get(name) if local else None
         if channel is not None:
+            channel.flush()  # what was sent to the user before is not lost
             for connection in tuple(channel.subscribers):
                 connection.end(Terminated())
 
