@@ -30,7 +30,7 @@ from txpusher.http.calls import Calls
 from txpusher.http.events import Events
 from txpusher.http.exchange import Cors
 from txpusher.http.fast_lane import FastLane, Lane
-from txpusher.idle import IdleSweep
+from txpusher.idle import Closing, IdleSweep
 from txpusher.metrics.observer import MetricsObserver
 from txpusher.model import App, Limits
 from txpusher.protocol import api, codec, signatures
@@ -65,11 +65,11 @@ def request() -> bytes:
     return head.encode() + BODY
 
 
-def server(subscribers: int) -> tuple[FastLane, Callable[[], None]]:
+def server(subscribers: int) -> tuple[Callable[[], None], Callable[[], None]]:
     """Build a server without sockets, with subscribers of the channel ``bench``.
 
     Returns:
-        A publisher's connection, and a function that broadcasts once.
+        A function that publishes once over HTTP, and one that broadcasts once.
     """
     clock, observer = Clock(), MetricsObserver()
     liveness = Liveness(clock, Timeouts(120, 30), lambda: 0.5)
@@ -81,18 +81,26 @@ def server(subscribers: int) -> tuple[FastLane, Callable[[], None]]:
         connection.received(b'{"event":"pusher:subscribe","data":{"channel":"bench"}}')
     apps = MemoryApps([APP])
     calls = Calls(Authenticator(apps, time.time), apps, observer)
-    idle = IdleSweep(clock, 90)
-    lane = Lane(calls, Events(registry), Cors(("*",)), FastLane, idle, time.time)
+    idle, closing = IdleSweep(clock, 90), Closing(clock, 5)
+    lane = Lane(calls, Events(registry), Cors(("*",)), FastLane, idle, closing, time.time)
     publisher = FastLane(lane)
     publisher.transport = Nowhere()
+    signed = request()
     frame = [(codec.channel_event("event", "bench", DATA), None)]
 
-    def broadcast() -> None:
-        registry.deliver("1", "bench", frame)
+    def end_turns() -> None:
         while clock.getDelayedCalls() and clock.getDelayedCalls()[0].getTime() <= clock.seconds():
             clock.advance(0)
 
-    return publisher, broadcast
+    def publish() -> None:
+        publisher.dataReceived(signed)
+        end_turns()
+
+    def broadcast() -> None:
+        registry.deliver("1", "bench", frame)
+        end_turns()
+
+    return publish, broadcast
 
 
 def cases() -> dict[str, Callable[[], object]]:
@@ -101,7 +109,7 @@ def cases() -> dict[str, Callable[[], object]]:
     query = signed.partition(b"?")[2].partition(b" ")[0].decode()
     pairs = signatures.parse_query(query)
     subscribe = b'{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"key:0"}}'
-    publisher, _ = server(1)
+    publish, _ = server(1)
     _, broadcast_500 = server(500)
     _, broadcast_10000 = server(10_000)
     return {
@@ -113,7 +121,7 @@ def cases() -> dict[str, Callable[[], object]]:
         ),
         "signatures: sign 150 bytes": lambda: signatures.sign("secret", DATA),
         "api: parse a publish": lambda: api.parse_event(BODY, APP.limits, allow_reserved=False),
-        "a signed publish to 1 subscriber": lambda: publisher.dataReceived(signed),
+        "a signed publish to 1 subscriber": publish,
         "a broadcast to 500": broadcast_500,
         "a broadcast to 10,000": broadcast_10000,
     }

@@ -2,7 +2,7 @@
 
 from twisted.internet.task import Clock
 
-from txpusher.idle import IdleSweep
+from txpusher.idle import Closing, IdleSweep
 
 
 class Idler:
@@ -127,3 +127,31 @@ def test_it_can_be_started_again():
     sweep.start()
     clock.pump([1] * 5)
     assert idler.ended == 10
+
+
+class Line:
+    """A connection to be closed."""
+
+    def __init__(self, connected):
+        self.connected = connected
+        self.calls = []
+
+    def loseConnection(self):
+        self.calls.append("lose")
+
+    def abortConnection(self):
+        self.calls.append("abort")
+
+
+def test_closing():
+    """A connection is closed politely, and for good when it is still there after its time."""
+    clock = Clock()
+    closing = Closing(clock, 5)
+    closing.start()
+    polite, stubborn = Line(connected=False), Line(connected=True)
+    for line in (polite, stubborn):
+        closing.close(line)
+        assert line.calls == ["lose"]
+    clock.pump([1] * 7)
+    assert polite.calls == ["lose"]
+    assert stubborn.calls == ["lose", "abort"]

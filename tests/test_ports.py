@@ -64,7 +64,7 @@ def test_an_address_that_is_taken():
     """An address that cannot be listened on is an error for whoever wants to listen."""
     reactor, public = ports(TCP)
     reactor.taken[6001] = CannotListenError("127.0.0.1", 6001, OSError("taken"))
-    with pytest.raises(CannotListenError):
+    with pytest.raises(ConfigError, match=r"^--listen: tcp:6001.*taken"):
         public.listen()
     assert public.addresses() == []
 
@@ -152,8 +152,13 @@ def test_closing_the_connections():
     mine = [connected(EagerTCPServer, reactor=reactor, port=reactor.ports[0]) for _ in range(3)]
     theirs = connected(EagerTCPServer, reactor=reactor, port=reactor.ports[1])
     reactor.addReader(object())
+    deaf = connected(EagerTCPServer, reactor=reactor, port=reactor.ports[0])
+    reactor.removeReader(deaf)
+    reactor.addWriter(deaf)
     now(public.stop_listening())
     public.close_connections()
+    reactor.advance(0)
+    assert deaf.disconnected
     assert all(connection.disconnecting for connection in mine)
     assert not theirs.disconnecting
     public.close_connections()

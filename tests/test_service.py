@@ -117,7 +117,7 @@ def test_an_address_that_is_taken():
     """An address that cannot be listened on is an error while the privileges are still there."""
     server = Server()
     server.reactor.taken[6001] = CannotListenError("127.0.0.1", 6001, OSError("taken"))
-    with pytest.raises(CannotListenError):
+    with pytest.raises(ConfigError, match=r"^--listen: tcp:6001.*taken"):
         server.service.privilegedStartService()
 
 

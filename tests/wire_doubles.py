@@ -27,7 +27,7 @@ from txpusher.http.health import Health
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
-from txpusher.idle import IdleSweep
+from txpusher.idle import Closing, IdleSweep
 from txpusher.listening import PublicPort
 from txpusher.model import App
 from txpusher.transport import BackloggedMixin
@@ -257,7 +257,9 @@ class Api:
         )
         shared: Any = {"path_prefix": path_prefix, "max_request_size": max_request_size}
         resource, clock = self.root.app.resource(), self.clock
-        self.site = ApiSite(resource, clock, self.cors, node.told, **shared)
+        self.closing = Closing(clock, 5)
+        self.closing.start()
+        self.site = ApiSite(resource, clock, self.cors, node.told, self.closing, **shared)
         self.publishers = IdleSweep(clock, 90)
         self.publishers.start()
         self.lane = Lane(
@@ -266,6 +268,7 @@ class Api:
             self.cors,
             lambda: self.site.buildProtocol(None),
             self.publishers,
+            self.closing,
             lambda: self.time,
             **shared,
         )
@@ -273,6 +276,7 @@ class Api:
             self.admission,
             node.registry,
             clock,  # type: ignore[arg-type]
+            self.closing,
             path_prefix=path_prefix,
             **sockets,
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 
+from txpusher.errors import ConfigError
 from txpusher.process import CannotStart, tune_garbage_collector
 from txpusher.service import PusherService
 
@@ -28,14 +29,17 @@ class Daemon(PusherService):
 
     def stopService(self) -> Deferred[None]:
         """Stop in order; a stop that was asked for by SIGTERM is a success."""
+        return super().stopService().addBoth(self._succeeded)
+
+    def _succeeded(self, result: Any) -> Any:
         # twistd would end by the signal that stopped it, which service supervisors report as a failure.
         self.reactor._exitSignal = None  # noqa: SLF001
-        return super().stopService()
+        return result
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
     try:
         yield
-    except (CannotListenError, OSError) as error:  # OSError: the lock of a UNIX socket
-        raise CannotStart(f"--listen or --metrics: {error}") from error
+    except ConfigError as error:
+        raise CannotStart(error) from error

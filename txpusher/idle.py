@@ -1,8 +1,8 @@
-"""Ends connections that do nothing: one sweep a second for all of them, no timer per socket."""
+"""Ends connections that do nothing, or do not end: one sweep a second for all of them, no timer per socket."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from txpusher.interfaces import Call, Clock
@@ -47,6 +47,8 @@ class IdleSweep:
         self._touched.pop(idler, None)
 
     def _sweep(self) -> None:
+        # First, so that no error may end the sweeping.
+        self._call = self._clock.callLater(1, self._sweep)
         oldest = self._clock.seconds() - self._timeout
         while self._touched:
             idler, touched = next(iter(self._touched.items()))
@@ -54,4 +56,25 @@ class IdleSweep:
                 break
             del self._touched[idler]
             idler.timed_out()
-        self._call = self._clock.callLater(1, self._sweep)
+
+
+class Closing(IdleSweep):
+    """Closes connections politely, and for good when the other side does not go along.
+
+    A TLS connection ends when its peer agrees and any connection when its peer has read what was sent; a peer that
+    vanished does neither.
+    """
+
+    def close(self, transport: Any) -> None:
+        """Flush and close a connection, within the time."""
+        transport.loseConnection()
+        self.touch(_Closed(transport))
+
+
+class _Closed:
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def timed_out(self) -> None:
+        if self._transport.connected:
+            self._transport.abortConnection()

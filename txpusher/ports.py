@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txpusher.errors import ConfigError
-from txpusher.transport import innermost, use_transport
+from txpusher.transport import use_transport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -48,6 +48,7 @@ class Ports:
     ) -> None:
         self._reactor = reactor
         self._factory = factory
+        self._setting = setting
         self._eager = eager
         self._endpoints = [(text, _endpoint(reactor, text, setting)) for text in descriptions]
         self._ports: list[IListeningPort] = []
@@ -57,18 +58,18 @@ class Ports:
         """Begin to listen; does nothing when that was done.
 
         Raises:
-            CannotListenError: an address is taken or forbidden.
+            ConfigError: an address is taken, forbidden or impossible.
         """
         if self._listening:
             return
         self._listening = True
         for text, endpoint in self._endpoints:
             failures: list[Failure] = []
-            listening = endpoint.listen(self._factory)
+            listening = maybeDeferred(endpoint.listen, self._factory)
             listening.addCallback(self._opened, text)
             listening.addErrback(failures.append)
             if failures:
-                failures[0].raiseException()
+                raise ConfigError(self._setting, f"{text}: {failures[0].getErrorMessage()}")
 
     def _opened(self, port: Any, text: str) -> None:
         self._ports.append(port)
@@ -81,13 +82,22 @@ class Ports:
     async def stop_listening(self) -> None:
         """Accept nobody any more."""
         self._listening = False
-        await gatherResults([_stopped(port) for port in self._ports], consumeErrors=True)
+        stopping = [maybeDeferred(port.stopListening) for port in self._ports]
+        for stopped, result in await DeferredList(stopping, consumeErrors=True):
+            if not stopped:
+                _log.failure("A listener did not stop", cast(Failure, result))
 
     def close_connections(self) -> None:
         """End the connections that were accepted and are still there."""
-        for reader in self._reactor.getReaders():
-            if getattr(reader, "server", None) in self._ports:
-                innermost(reader).loseConnection()
+        readers = set(self._reactor.getReaders())
+        for transport in readers | set(self._reactor.getWriters()):
+            if getattr(transport, "server", None) not in self._ports:
+                continue
+            if transport in readers:
+                transport.loseConnection()
+            else:
+                # It was closed before, and its peer does not read what is left.
+                transport.abortConnection()
         self._ports = []
 
     def addresses(self) -> list[str]:
@@ -102,14 +112,6 @@ def _endpoint(reactor: Any, text: str, setting: str) -> Any:
         return serverFromString(reactor, text)
     except Exception as error:
         raise ConfigError(setting, f"{text!r} is not a usable endpoint: {error}") from error
-
-
-def _stopped(port: Any) -> Deferred[Any]:
-    stopped = port.stopListening()
-    done: Deferred[Any] = stopped if isinstance(stopped, Deferred) else Deferred()
-    if not isinstance(stopped, Deferred):
-        done.callback(None)
-    return done
 
 
 def _address(host: object) -> str:

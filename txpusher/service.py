@@ -35,7 +35,7 @@ from txpusher.http.health import Health
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
-from txpusher.idle import IdleSweep
+from txpusher.idle import Closing, IdleSweep
 from txpusher.listening import PublicPort
 from txpusher.metrics.facade import Metrics
 from txpusher.metrics.snapshot import take
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _log = Logger()
 T = TypeVar("T")
 
+CLOSING_TIME = 5.0
+"""Seconds a client has to go along with the end of its connection."""
 KEEP_ALIVE = 90.0
 """Seconds an API caller's connection may be idle: more than the 60 to 75 of common proxies."""
 
@@ -108,10 +110,12 @@ class PusherService(Service):
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
         self._publishers = IdleSweep(reactor, KEEP_ALIVE)
+        self._closing = Closing(reactor, CLOSING_TIME)
         self._websockets = PusherWebSocketFactory(
             self._admission,
             self.registry,
             reactor,
+            self._closing,
             path_prefix=config.path_prefix,
             max_message_size=config.max_message_size,
             max_backlog=config.max_backlog,
@@ -134,13 +138,14 @@ class PusherService(Service):
             "path_prefix": config.path_prefix,
             "max_request_size": config.max_request_size,
         }
-        site = ApiSite(root.app.resource(), reactor, cors, tell, **shared)
+        site = ApiSite(root.app.resource(), reactor, cors, tell, self._closing, **shared)
         lane = Lane(
             calls,
             events,
             cors,
             lambda: site.buildProtocol(None),
             self._publishers,
+            self._closing,
             time.time,
             **shared,
         )
@@ -158,7 +163,7 @@ class PusherService(Service):
         """Bind the listeners, while ports below 1024 and root's keys are still allowed.
 
         Raises:
-            CannotListenError: an address is taken or forbidden.
+            ConfigError: an address is taken, forbidden or impossible.
         """
         super().privilegedStartService()
         self._public.listen()
@@ -172,7 +177,7 @@ class PusherService(Service):
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
-        for part in (self._liveness, self._handshakes, self._publishers):
+        for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
         self._report(open_files)
@@ -187,7 +192,7 @@ class PusherService(Service):
         await self._public.stop_listening()
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
-        for part in (self._liveness, self._handshakes, self._publishers):
+        for part in self._sweeps():
             part.stop()
         try:
             await self._adapter.stop()
@@ -196,6 +201,9 @@ class PusherService(Service):
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()
+
+    def _sweeps(self) -> tuple[Liveness | IdleSweep, ...]:
+        return (self._liveness, self._handshakes, self._publishers, self._closing)
 
     async def _look_at_apps(self) -> None:
         apps = list(await self._apps.all())

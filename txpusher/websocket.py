@@ -21,6 +21,7 @@ from autobahn.util import wildcards2patterns
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from txpusher.core.admission import Admission
     from txpusher.core.connection import Connection
     from txpusher.core.registry import ChannelRegistry
+    from txpusher.idle import Closing
 
 _log = Logger()
 
@@ -125,10 +127,10 @@ class PusherWebSocket(WebSocketServerProtocol):
         try:
             unfinished = start(self._admit())
         except Exception:  # noqa: BLE001 - a bug must end this connection only
-            self._broken()
+            self._broken(Failure())
         else:
             if unfinished is not None:
-                unfinished.addErrback(lambda _: self._broken())
+                unfinished.addErrback(self._broken)
 
     def onMessageEnd(self) -> None:
         """Hand a whole message on, without Autobahn's futures for listeners we have none of."""
@@ -143,6 +145,13 @@ class PusherWebSocket(WebSocketServerProtocol):
         """Leave before the closing handshake is answered: nothing may be sent after it."""
         self._leave()
         return super().onCloseFrame(code, reasonRaw)
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        """Close the socket, for good when the client does not read to the end."""
+        if abort:
+            self.transport.abortConnection()
+        else:
+            self.factory.closing.close(self.transport)
 
     def _fail_connection(self, code: int = 1001, reason: str = "going away") -> None:
         """Count and end a client that breaks RFC 6455 or a size limit."""
@@ -204,8 +213,8 @@ class PusherWebSocket(WebSocketServerProtocol):
             self.send(codec.error(problem))
             self.close(problem.code, problem.message)
 
-    def _broken(self) -> None:
-        _log.failure("Bug while admitting a client; it is disconnected")
+    def _broken(self, failure: Failure) -> None:
+        _log.failure("Bug while admitting a client; it is disconnected", failure)
         self.factory.registry.tell(ConnectionRefused("", InternalError.reason))
         self._refuse(InternalError())
 
@@ -271,6 +280,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         admission: decides who may connect.
         registry: where the admitted are connected.
         reactor: tells the time.
+        closing: closes sockets.
         path_prefix: what stands before ``/app``.
         max_message_size: bytes of one client message.
         max_backlog: bytes that may wait for a slow client.
@@ -283,6 +293,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         admission: Admission,
         registry: ChannelRegistry,
         reactor: ReactorBase,
+        closing: Closing,
         *,
         path_prefix: str = "",
         max_message_size: int = 64 * 1024,
@@ -291,6 +302,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         super().__init__(server="", reactor=reactor)
         self.admission = admission
         self.registry = registry
+        self.closing = closing
         self.path_prefix = path_prefix
         self.max_backlog = max_backlog
         self._batched_timer = _Timer(reactor)

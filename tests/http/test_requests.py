@@ -306,7 +306,7 @@ class Broken(Resource):
 def test_a_bug_outside_of_the_routes():
     """A bug in finding the route is answered 500 in JSON and logged, and the connection stays."""
     api = Api()
-    site = ApiSite(Broken(), api.clock, api.cors, api.told)
+    site = ApiSite(Broken(), api.clock, api.cors, api.told, api.closing)
     client = HttpClient(site.buildProtocol(None))
     with capturedLogs() as logs:
         for _ in range(2):
@@ -328,7 +328,7 @@ class BrokenAfterwards(Resource):
 def test_a_bug_after_the_answer():
     """A bug that comes too late to be answered is logged all the same, and no second answer is sent."""
     api = Api()
-    site = ApiSite(BrokenAfterwards(), api.clock, api.cors, api.told)
+    site = ApiSite(BrokenAfterwards(), api.clock, api.cors, api.told, api.closing)
     with capturedLogs() as logs:
         assert HttpClient(site.buildProtocol(None)).ask(UP).body == b"{}"
     assert len(logs) == 1

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from txpusher.http.calls import Calls
     from txpusher.http.events import Events
     from txpusher.http.exchange import Cors
-    from txpusher.idle import IdleSweep
+    from txpusher.idle import Closing, IdleSweep
 
 MAX_HEAD = 16 * 1024
 MAX_BACKLOG = 1024 * 1024
@@ -47,6 +47,7 @@ class Lane:
         calls, events, cors: as for the routes.
         slow_lane: makes the protocol that takes unusual requests.
         idle: ends connections that do nothing.
+        closing: closes connections.
         time: gives the time of day in seconds.
         path_prefix: what may stand before every path.
         max_request_size: bytes of a body.
@@ -59,6 +60,7 @@ class Lane:
         cors: Cors,
         slow_lane: Callable[[], IProtocol],
         idle: IdleSweep,
+        closing: Closing,
         time: Callable[[], float],
         *,
         path_prefix: str = "",
@@ -66,6 +68,7 @@ class Lane:
     ) -> None:
         self.slow_lane = slow_lane
         self.idle = idle
+        self.closing = closing
         self.max_request_size = max_request_size
         prefix = re.escape(path_prefix.encode())
         self.usual = re.compile(
@@ -134,9 +137,11 @@ class FastLane(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; requests are answered one after the other."""
+        if not self._buffer:
+            # A request has its whole time from its first byte; a drop now and then does not renew it.
+            self._lane.idle.touch(self)
         self._buffer += data
         if not self._busy:
-            self._lane.idle.touch(self)
             self._go_on()
         elif len(self._buffer) > self._lane.max_request_size:
             # What is pipelined meanwhile has to wait, and may not grow without bound.
@@ -236,7 +241,7 @@ class FastLane(Protocol):
         if keep_alive:
             self._busy = False
         else:
-            self.transport.loseConnection()
+            self._lane.closing.close(self.transport)
 
     def _resume(self) -> None:
         if self.connected and not self._busy:

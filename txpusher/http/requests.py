@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.http import NO_CONTENT, HTTPChannel, datetimeToString
 from twisted.web.server import Request, Site
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
     from txpusher.core.occurrences import Occurrence
+    from txpusher.idle import Closing
 
 READ_HEADERS = ("origin", PREFIX_HEADER, *ORIGINAL_PATH_HEADERS)
 LINGER = 2.0
@@ -143,11 +145,34 @@ class ApiChannel(HTTPChannel):
         self.setTimeout(None)
         self.transport.write(response_bytes(answer, self.site.cors.headers(None), close=True))
         self.dataReceived = self.lineReceived = self.rawDataReceived = self._discard  # type: ignore[method-assign]
-        self.site.reactor.callLater(LINGER, self.transport.loseConnection)
+        self.site.reactor.callLater(LINGER, self.loseConnection)
         self.site.tell(ApiCalled("", answer.status, 0, len(answer.body)))
 
     def _discard(self, data: bytes) -> None:
         pass
+
+    def connectionMade(self) -> None:
+        """Expect a request."""
+        self._begun = False
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes; a request has its whole time from its first byte, and a drop now and then does not renew it."""
+        if not self._begun:
+            self._begun = True
+            self.resetTimeout()
+        LineReceiver.dataReceived(self, data)
+
+    def requestDone(self, request: Any) -> None:
+        """Expect the next request."""
+        self._begun = False
+        super().requestDone(request)
+
+    def loseConnection(self) -> None:
+        """Close the connection, for good when the client does not go along."""
+        # A connection with a producer is not closed before that says so.
+        self.transport.unregisterProducer()
+        self.site.closing.close(self.transport)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse an endless line."""
@@ -182,6 +207,7 @@ class ApiSite(Site):
         reactor: tells the time.
         cors: says which web pages may read answers.
         tell: hears of requests that are refused before they reach the routes.
+        closing: closes connections.
         path_prefix: what stands before every path; requests without it are served too, as proxies strip it.
         max_request_size: bytes of a body.
     """
@@ -195,6 +221,7 @@ class ApiSite(Site):
         reactor: IReactorTime,
         cors: Cors,
         tell: Callable[[Occurrence], None],
+        closing: Closing,
         *,
         path_prefix: str = "",
         max_request_size: int = 10 * 1024 * 1024,
@@ -205,6 +232,7 @@ class ApiSite(Site):
         self.protocol = ApiChannel  # type: ignore[assignment]
         self.cors = cors
         self.tell = tell
+        self.closing = closing
         self.path_prefix = path_prefix.encode()
         self.max_request_size = max_request_size
 
