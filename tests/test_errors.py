@@ -33,8 +33,9 @@ TOLD_BY_WEBSOCKET = [
     (errors.SubscriptionRefused, 4009, "subscription_refused", False),
     (errors.InvalidChannel, None, "invalid_channel", False),
     (errors.InvalidChannelData, None, "invalid_channel_data", False),
-    (errors.PresenceChannelFull, None, "presence_channel_full", False),
-    (errors.PresenceMemberTooLarge, None, "presence_member_too_large", False),
+    (errors.TooManySubscriptions, 4009, "too_many_subscriptions", False),
+    (errors.PresenceChannelFull, 4009, "presence_channel_full", False),
+    (errors.PresenceMemberTooLarge, 4009, "presence_member_too_large", False),
 ]
 
 TOLD_BY_HTTP = [
@@ -120,6 +121,7 @@ def test_what_clients_do(codes, expected):
         (errors.SubscriptionRefused, "AuthError", 401),
         (errors.InvalidChannel, "InvalidChannel", 400),
         (errors.InvalidChannelData, "InvalidChannelData", 400),
+        (errors.TooManySubscriptions, "LimitReached", 403),
         (errors.PresenceChannelFull, "LimitReached", 403),
         (errors.PresenceMemberTooLarge, "LimitReached", 413),
     ],
@@ -131,7 +133,7 @@ def test_subscription_errors(error, kind, status):
 
 def test_every_subscription_error_is_in_the_table():
     """No refusal of a subscription is left untested."""
-    assert len(defined(SubscriptionRefused)) == 5
+    assert len(defined(SubscriptionRefused)) == 6
 
 
 @pytest.mark.parametrize(("error", "status"), TOLD_BY_HTTP)

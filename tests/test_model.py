@@ -40,6 +40,7 @@ def test_usual_limits():
     assert dataclasses.asdict(Limits()) == {
         "max_connections": None,
         "max_client_events_per_second": 10,
+        "max_subscriptions": 5000,
         "max_presence_members": 100,
         "max_presence_member_size": 2048,
         "max_user_id_length": 200,

@@ -237,7 +237,7 @@ class Api:
         adapter: Any = None,
         path_prefix: str = "",
         origins: tuple[str, ...] = ("*",),
-        max_request_size: int = 10 * 1024 * 1024,
+        max_request_size: int = 2 * 1024 * 1024,
         allow_reserved: bool = False,
         max_connections: int | None = None,
         **sockets: Any,

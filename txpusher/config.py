@@ -87,7 +87,7 @@ class Config:
     )
     max_message_size: int = _setting(64 * 1024, "bytes of one message of a client", least=1)
     max_request_size: int = _setting(
-        10 * 1024 * 1024, "bytes of the body of an HTTP request", least=1
+        2 * 1024 * 1024, "bytes of the body of an HTTP request", least=1
     )
     max_backlog: int = _setting(
         1024 * 1024, "bytes that may wait for a client before it is cut off", least=1

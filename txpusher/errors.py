@@ -218,10 +218,17 @@ class InvalidChannelData(SubscriptionRefused):
     status = 400
 
 
+class TooManySubscriptions(SubscriptionRefused):
+    """The connection is on as many channels as the app allows."""
+
+    reason = "too_many_subscriptions"
+    type = "LimitReached"
+    status = 403
+
+
 class PresenceChannelFull(SubscriptionRefused):
     """The presence channel has as many distinct users as the app allows."""
 
-    code = None
     reason = "presence_channel_full"
     type = "LimitReached"
     status = 403
@@ -230,7 +237,6 @@ class PresenceChannelFull(SubscriptionRefused):
 class PresenceMemberTooLarge(SubscriptionRefused):
     """The member's ``user_info`` is larger than the app allows."""
 
-    code = None
     reason = "presence_member_too_large"
     type = "LimitReached"
     status = 413

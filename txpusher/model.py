@@ -17,6 +17,7 @@ class Limits:
     Args:
         max_connections: sockets open at once in this process.
         max_client_events_per_second: client events a second, per connection.
+        max_subscriptions: channels of one connection; leaving them all takes microseconds each.
         max_presence_members: distinct users of one presence channel.
         max_presence_member_size: bytes of ``user_info`` as JSON text.
         max_user_id_length: characters of a presence or signed-in user id.
@@ -30,6 +31,7 @@ class Limits:
 
     max_connections: int | None = None
     max_client_events_per_second: int | None = 10
+    max_subscriptions: int | None = 5000
     max_presence_members: int | None = 100
     max_presence_member_size: int = 2 * 1024
     max_user_id_length: int = 200

@@ -192,8 +192,37 @@ def test_bad_channel_data(text, kind, status):
     client.say("pusher:subscribe", fields)
     error, generic = client.wire
     assert (error["data"]["type"], error["data"]["status"]) == (kind, status)
-    assert (generic["event"], generic["data"]["code"]) == ("pusher:error", None)
+    code = 4009 if kind == "LimitReached" else None
+    assert (generic["event"], generic["data"]["code"]) == ("pusher:error", code)
     assert node.channels() == {}
+
+
+def test_fields_of_the_wrong_type_are_told_on_the_channel():
+    """A subscription whose authorization is no string fails on its channel, and does not stay pending."""
+    client = Node().connect()
+    client.say("pusher:subscribe", {"channel": "private-x", "auth": 1})
+    error, generic = client.wire
+    assert (error["event"], error["channel"]) == ("pusher:subscription_error", "private-x")
+    assert error["data"]["error"] == "pusher:subscribe: auth must be a string"
+    assert generic["channel"] == "private-x"
+
+
+def test_subscriptions_are_limited():
+    """A connection may be on so many channels; subscribing to one of them again is no further one."""
+    app = limited(max_subscriptions=2)
+    client = Node().connect(app)
+    for channel in ("a", "b", "c", "b"):
+        client.subscribe(channel)
+    assert client.wire.names() == [
+        *["subscription_succeeded"] * 2,
+        "subscription_error",
+        "error",
+        "subscription_succeeded",
+    ]
+    client.unsubscribe("a")
+    client.wire.take()
+    client.subscribe("c")
+    assert client.wire.names() == ["subscription_succeeded"]
 
 
 def test_channel_data_is_taken_as_it_was_signed():

@@ -458,18 +458,6 @@ REFUSED = [
         b'{"event":"pusher:subscribe","data":{"channel":["c"]}}',
         "pusher:subscribe: channel must be a string",
     ),
-    (
-        b'{"event":"pusher:subscribe","data":{"channel":"c","auth":1}}',
-        "pusher:subscribe: auth must be a string",
-    ),
-    (
-        b'{"event":"pusher:subscribe","data":{"channel":"c","auth":false}}',
-        "pusher:subscribe: auth must be a string",
-    ),
-    (
-        b'{"event":"pusher:subscribe","data":{"channel":"c","channel_data":{"user_id":"1"}}}',
-        "pusher:subscribe: channel_data must be a string",
-    ),
     (b'{"event":"pusher:unsubscribe"}', f"pusher:unsubscribe: {OBJECT}"),
     (b'{"event":"pusher:unsubscribe","data":{}}', "pusher:unsubscribe: channel must be a string"),
     (b'{"event":"pusher:unsubscribe","data":"{"}', "pusher:unsubscribe: data is not JSON: "),
@@ -525,6 +513,22 @@ def test_deep_text_is_only_text(levels):
     """Deep JSON in a string is a string: it is relayed and never looked into."""
     payload = json.dumps({"event": "client-x", "channel": "private-c", "data": nested(levels)})
     assert codec.decode(payload.encode()).data == nested(levels)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"auth": 1}, "auth"),
+        ({"auth": False}, "auth"),
+        ({"channel_data": {"user_id": "1"}}, "channel_data"),
+    ],
+)
+def test_a_subscription_that_can_be_named(fields, name):
+    """What is wrong beside the channel is told on that channel, so that the client stops waiting for it."""
+    payload = json.dumps({"event": "pusher:subscribe", "data": {"channel": "c", **fields}})
+    assert codec.decode(payload.encode()) == Subscribe(
+        "c", problem=f"pusher:subscribe: {name} must be a string"
+    )
 
 
 @pytest.mark.parametrize(

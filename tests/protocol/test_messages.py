@@ -30,8 +30,14 @@ def test_every_message_is_in_the_union():
     ("message", "fields"),
     [
         (Ping(), {}),
-        (Subscribe("c"), {"channel": "c", "auth": None, "channel_data": None}),
-        (Subscribe("c", "a", "d"), {"channel": "c", "auth": "a", "channel_data": "d"}),
+        (
+            Subscribe("c"),
+            {"channel": "c", "auth": None, "channel_data": None, "problem": None},
+        ),
+        (
+            Subscribe("c", "a", "d", "p"),
+            {"channel": "c", "auth": "a", "channel_data": "d", "problem": "p"},
+        ),
         (Unsubscribe("c"), {"channel": "c"}),
         (Signin("a", "d"), {"auth": "a", "user_data": "d"}),
         (ClientEvent("e", "c", "d"), {"event": "e", "channel": "c", "data": "d"}),

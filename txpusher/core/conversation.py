@@ -80,6 +80,8 @@ def _authorized(connection: Connection, message: Subscribe, kind: Kind) -> Prese
     problem = channel_problem(message.channel, app.limits.max_channel_name_length)
     if problem:
         raise InvalidChannel(problem)
+    if message.problem:
+        raise SubscriptionRefused(message.problem)
     if kind.is_public:
         return None
     text = signatures.channel_text(connection.socket_id, message.channel, message.channel_data)

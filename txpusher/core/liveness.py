@@ -62,13 +62,14 @@ class Liveness:
         self._due.setdefault(connection.check_at, set()).add(connection)
 
     def _tick(self) -> None:
+        # First, so that no error may end the sweeping.
+        self._call = self._clock.callLater(1, self._tick)
         now = self._clock.seconds()
         while self._next <= now:
             due = self._due.pop(self._next, ())
             self._next += 1
             for connection in tuple(due):
                 self._look(connection, now)
-        self._call = self._clock.callLater(1, self._tick)
 
     def _look(self, connection: Connection, now: float) -> None:
         verdict, again_at = check(now, connection.last_seen, connection.asked_at, self._timeouts)

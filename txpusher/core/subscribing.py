@@ -20,7 +20,7 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
-from txpusher.errors import PresenceChannelFull
+from txpusher.errors import PresenceChannelFull, TooManySubscriptions
 from txpusher.protocol import codec
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ async def subscribe(
     """Put an authorized connection on a channel and confirm it; again is confirmed again.
 
     Raises:
+        TooManySubscriptions: the connection is on as many channels as the app allows.
         PresenceChannelFull: the presence channel has as many users as the app allows.
     """
+    _check_room(connection, name)
     registry, app = connection.registry, connection.app
     limit = app.limits.max_presence_members
     channel = await registry.open_channel(app.id, name, kind)
@@ -69,6 +71,14 @@ async def subscribe(
         await registry.release(channel)
 
 
+def _check_room(connection: Connection, name: str) -> None:
+    limit, there = connection.app.limits.max_subscriptions, connection.subscriptions
+    if limit is not None and len(there) >= limit and name not in there:
+        raise TooManySubscriptions(
+            f"This connection has the {limit} subscriptions it may have (setting max_subscriptions)"
+        )
+
+
 def _arrived(
     connection: Connection,
     channel: Channel,
@@ -77,8 +87,8 @@ def _arrived(
 ) -> None:
     app_id, name, tell = channel.app_id, channel.name, connection.registry.tell
     connection.subscriptions[name] = (channel, member)
-    # From here on nothing is missed: the members were counted a moment ago, and their successors come
-    # after the confirmation, which is sent before anything is waited for.
+    # The members were counted a moment ago, and what happens from here on comes after the confirmation, which is
+    # sent before anything is waited for.
     if not connection.closed:
         channel.add(connection)
     tell(Subscribed(app_id, name, channel.kind))

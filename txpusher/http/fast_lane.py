@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.web.http import datetimeToString
 
 from txpusher.core.running import start
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from txpusher.http.events import Events
     from txpusher.http.exchange import Cors
     from txpusher.idle import Closing, IdleSweep
+
+_log = Logger()
 
 MAX_HEAD = 16 * 1024
 MAX_BACKLOG = 1024 * 1024
@@ -64,7 +67,7 @@ class Lane:
         time: Callable[[], float],
         *,
         path_prefix: str = "",
-        max_request_size: int = 10 * 1024 * 1024,
+        max_request_size: int = 2 * 1024 * 1024,
     ) -> None:
         self.slow_lane = slow_lane
         self.idle = idle
@@ -230,7 +233,7 @@ class FastLane(Protocol):
         self._busy = True
         unfinished = start(call)
         if unfinished is not None:
-            unfinished.addCallback(lambda _: self._resume())
+            unfinished.addCallbacks(lambda _: self._resume(), self._broken)
 
     async def _publish(
         self, app_id: str, request: ApiRequest, *, batch: bool, keep_alive: bool
@@ -242,6 +245,10 @@ class FastLane(Protocol):
             self._busy = False
         else:
             self._lane.closing.close(self.transport)
+
+    def _broken(self, failure: Failure) -> None:
+        _log.failure("Bug while answering a publish; its connection ends", failure)
+        self.transport.abortConnection()
 
     def _resume(self) -> None:
         if self.connected and not self._busy:

@@ -224,7 +224,7 @@ class ApiSite(Site):
         closing: Closing,
         *,
         path_prefix: str = "",
-        max_request_size: int = 10 * 1024 * 1024,
+        max_request_size: int = 2 * 1024 * 1024,
     ) -> None:
         # Above the 60 to 75 seconds of common proxies, so that it is they who close idle connections.
         super().__init__(resource, reactor=reactor, timeout=90)

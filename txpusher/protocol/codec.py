@@ -115,11 +115,12 @@ def _optional_text(event: str, fields: Mapping[str, Any], name: str) -> str | No
 def _subscribe(data: object) -> Subscribe:
     event = "pusher:subscribe"
     fields = _fields(event, data)
-    return Subscribe(
-        _text(event, fields, "channel"),
-        _optional_text(event, fields, "auth"),
-        _optional_text(event, fields, "channel_data"),
-    )
+    channel = _text(event, fields, "channel")
+    try:
+        auth, channel_data = (_optional_text(event, fields, n) for n in ("auth", "channel_data"))
+    except InvalidMessage as error:
+        return Subscribe(channel, problem=error.message)
+    return Subscribe(channel, auth, channel_data)
 
 
 def _unsubscribe(data: object) -> Unsubscribe:

@@ -13,11 +13,15 @@ class Ping(NamedTuple):
 
 
 class Subscribe(NamedTuple):
-    """``pusher:subscribe``; ``channel_data`` is the JSON text that was signed."""
+    """``pusher:subscribe``; ``channel_data`` is the JSON text that was signed.
+
+    ``problem`` says what is wrong with the message beside the channel, which has to be named in the answer.
+    """
 
     channel: str
     auth: str | None = None
     channel_data: str | None = None
+    problem: str | None = None
 
 
 class Unsubscribe(NamedTuple):
