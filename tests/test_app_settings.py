@@ -66,7 +66,7 @@ def test_made_apps():
         (["shop"], "^app: expected ID:KEY:SECRET$"),
         (["1:k"], "^app: expected ID:KEY:SECRET$"),
         (["1:k:"], "^app '1': the secret is empty$"),
-        ([":k:s"], "^app '': id: expected letters, digits and . _ ~ - only$"),
+        ([":k:s"], "^app: id: expected letters, digits and . _ ~ - only$"),
         (["1:k/2:s"], "^app '1': key: expected letters, digits and . _ ~ - only$"),
         ([7], "^app: expected ID:KEY:SECRET, or a table"),
         (7, "^app: expected a list of apps "),

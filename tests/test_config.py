@@ -159,3 +159,16 @@ def test_demo_secret_in_a_store():
     config.refuse_demo_secret([SHOP])
     with pytest.raises(ConfigError, match=r"everybody knows the secret"):
         config.refuse_demo_secret([SHOP, DEMO_APP])
+
+
+@pytest.mark.parametrize("prefix", ["/app", "apps/x"])
+def test_a_prefix_that_hides_our_own_paths(prefix):
+    """A prefix that begins like our paths could not be told from them."""
+    with pytest.raises(ConfigError, match=r"^path_prefix: /app"):
+        Config(path_prefix=prefix)
+
+
+def test_passwords_in_urls_are_not_shown():
+    """A configuration that is logged shows no URL that may have a password in it."""
+    shown = repr(Config(adapter="memory://user:hidden@host", apps="file:///hidden"))
+    assert "hidden" not in shown

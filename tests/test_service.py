@@ -13,7 +13,7 @@ from tests.socket_doubles import Reactor, connected
 from tests.wire_doubles import HttpClient, SocketClient, event, http, publish
 from txpusher import __version__
 from txpusher.config import DEMO_APP, Config
-from txpusher.errors import BadRequest, ConfigError, NotFound, PayloadTooLarge
+from txpusher.errors import BadRequest, ConfigError, Forbidden, NotFound, PayloadTooLarge
 from txpusher.model import App, Counts, Event, Limits, PresenceMember
 from txpusher.service import PusherService
 from txpusher.transport import BufferingTCPServer, EagerTCPServer
@@ -310,6 +310,13 @@ def test_the_same_rules_hold_for_the_application(app_id, bad, error):
     failed = ended(server.service.publish(app_id, Event("a", ("news",), "1"), bad))
     assert isinstance(failed, error)
     assert socket.messages() == []
+
+
+def test_a_disabled_app_publishes_nothing():
+    """An app that is switched off is so for the application around the server, too."""
+    off = App("1", "key", "secret", enabled=False)
+    failed = ended(Server(app_list=(off,)).start().service.publish("1", Event("a", ("news",), "1")))
+    assert isinstance(failed, Forbidden)
 
 
 def test_questions_of_the_application():

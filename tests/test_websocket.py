@@ -41,7 +41,6 @@ from txpusher.core.occurrences import (
 )
 from txpusher.errors import ShuttingDown
 from txpusher.model import App, Limits
-from txpusher.websocket import app_key
 
 PING_MESSAGE = b'{"event":"pusher:ping"}'
 PONG_MESSAGE = {"event": "pusher:pong", "data": {}}
@@ -243,32 +242,6 @@ def test_any_origin_where_there_is_no_list(origin):
     """An app without a list of origins is open to any, also to those of files and of apps on telephones."""
     client = established(Api(), headers={"Origin": origin})
     assert client.answer.startswith("HTTP/1.1 101 ")
-
-
-@pytest.mark.parametrize(
-    ("path", "prefix", "key"),
-    [
-        ("/app/key", "", "key"),
-        ("/app/key/", "", "key"),
-        ("/app/a%2Fb", "", "a/b"),
-        ("/app/a%2520b", "", "a%20b"),
-        ("/app/%C3%A9", "", "é"),
-        ("/ws/app/key", "/ws", "key"),
-        ("/app/key", "/ws", "key"),
-        ("/ws/app/key", "", None),
-        ("/other/app/key", "/ws", None),
-        ("/wsapp/key", "/ws", None),
-        ("/app", "", None),
-        ("/app/", "", None),
-        ("/app//", "", None),
-        ("/app/a/b", "", None),
-        ("/apps/key", "", None),
-        ("", "", None),
-    ],
-)
-def test_keys_in_paths(path, prefix, key):
-    """The key is the one segment after /app, decoded once; a configured prefix may be there or not."""
-    assert app_key(path, prefix) == key
 
 
 def test_a_prefix_and_an_encoded_key():

@@ -77,9 +77,9 @@ def _from_text(text: str, setting: str) -> App:
     if len(parts) < 3:
         raise ConfigError(setting, "expected ID:KEY:SECRET")
     app_id, key, written = parts
-    return _checked(
-        App(app_id, key, secret(written, f"{setting} {app_id!r}")), f"{setting} {app_id!r}"
-    )
+    # Who mixes up the order writes a secret first.
+    where = f"{setting} {app_id!r}" if _NAME.fullmatch(app_id) else setting
+    return _checked(App(app_id, key, secret(written, where)), where)
 
 
 def _from_table(table: Mapping[str, Any], setting: str, position: int) -> App:

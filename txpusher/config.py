@@ -44,10 +44,14 @@ def _setting(
     option: str = "",
     least: float | None = None,
     separator: str = COMMAS,
+    shown: bool = True,
 ) -> T:
-    """Describe a field: its help text, its name where it differs, its smallest number, its lists as one text."""
+    """Describe a field: its help text, its name where it differs, its smallest number, its lists as one text.
+
+    What may have a password in it is not shown when the configuration is.
+    """
     facts = {"text": text, "name": name, "option": option, "least": least, "separator": separator}
-    return field(default=default, metadata=facts)
+    return field(default=default, metadata=facts, repr=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,9 @@ class Config:
     )
     app_list: tuple[App, ...] = _setting((), "an app as ID:KEY:SECRET", name="app")
     apps: str | None = _setting(
-        None, "URL of the app store, such as file:///etc/txpusher/apps.toml"
+        None, "URL of the app store, such as file:///etc/txpusher/apps.toml", shown=False
     )
-    adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster")
+    adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster", shown=False)
     path_prefix: str = _setting("", "what stands before /app and /apps in every path, such as /ws")
     activity_timeout: int = _setting(
         120, "seconds of silence after which a client is pinged", least=1
@@ -177,6 +181,8 @@ def _normal_prefix(written: str) -> str:
     prefix = "/" + written.strip("/") if written.strip("/") else ""
     if not _PATH_PREFIX.fullmatch(prefix):
         raise ConfigError("path_prefix", f"expected a path such as /ws, not {written!r}")
+    if prefix.split("/")[1:2] in (["app"], ["apps"]):
+        raise ConfigError("path_prefix", f"{prefix} could not be told from the paths below it")
     return prefix
 
 

@@ -241,15 +241,15 @@ class PusherService(Service):
             A Deferred, which may be awaited, of their having been handed on.
 
         Raises:
-            NotFound: (as a failure) there is no such app.
+            NotFound, Forbidden: (as a failure) there is no such app, or it is switched off.
             BadRequest, PayloadTooLarge: (as a failure) an event breaks a rule; nothing was published.
         """
 
         async def run() -> None:
             app = await self._app(app_id)
-            for event in events:
-                checked(event, app.limits, allow_reserved=self.config.allow_reserved_events)
-            await self.registry.publish(app, events)
+            reserved = self.config.allow_reserved_events
+            safe = [checked(event, app.limits, allow_reserved=reserved) for event in events]
+            await self.registry.publish(app, safe)
 
         return Deferred.fromCoroutine(run())
 
@@ -277,6 +277,8 @@ class PusherService(Service):
         app = await self._apps.by_id(app_id)
         if app is None:
             raise errors.NotFound(f"There is no app with the id {app_id!r}")
+        if not app.enabled:
+            raise errors.Forbidden("This app is disabled")
         return app
 
     # For the metrics

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.util import wildcards2patterns
@@ -27,7 +26,7 @@ from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
 from txpusher.errors import ConnectionEnded, InternalError
 from txpusher.protocol import codec
-from txpusher.protocol.handshakes import SUBPROTOCOL, Handshake
+from txpusher.protocol.handshakes import SUBPROTOCOL, Handshake, app_key
 from txpusher.transport import innermost
 
 if TYPE_CHECKING:
@@ -249,23 +248,6 @@ class PusherWebSocket(WebSocketServerProtocol):
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.lost()
-
-
-def app_key(path: str, prefix: str) -> str | None:
-    """Read the app key from the path of a WebSocket request.
-
-    Args:
-        path: as requested, not decoded.
-        prefix: the configured path prefix; it may be missing, as proxies strip it.
-
-    Returns:
-        The decoded key, or None when this is not ``/app/{key}``.
-    """
-    path = path.removeprefix(prefix)
-    if not path.startswith("/app/"):
-        return None
-    key = path.removeprefix("/app/").removesuffix("/")
-    return unquote(key) if key and "/" not in key else None
 
 
 def _last(params: dict[str, list[str]], name: str) -> str | None:

@@ -350,9 +350,29 @@ def test_size_of_data_in_a_batch():
 def test_checked():
     """An event from inside the process goes through when it keeps the rules."""
     valid = Event("e", ("a", "#server-to-user-7"), "d", "1.2")
-    assert api.checked(valid, LIMITS, allow_reserved=False) is valid
+    assert api.checked(valid, LIMITS, allow_reserved=False) == valid
     reserved = Event("pusher:x", ("a",), "d")
-    assert api.checked(reserved, LIMITS, allow_reserved=True) is reserved
+    assert api.checked(reserved, LIMITS, allow_reserved=True) == reserved
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (Event("e", (), "d"), "channel"),
+        (Event("e", tuple("abc"), "d"), "channels: 3 are more than 2"),
+        (Event("e", ("a",), "d", "no id"), "socket_id"),
+    ],
+)
+def test_checked_like_a_request(event, told):
+    """What an application publishes in the same process is checked by all of the rules."""
+    with pytest.raises(BadRequest, match=told):
+        api.checked(event, Limits(max_channels_per_event=2), allow_reserved=False)
+
+
+def test_checked_channels_are_distinct():
+    """A channel that is named twice gets the event once."""
+    event = api.checked(Event("e", ("a", "b", "a"), "d"), Limits(), allow_reserved=False)
+    assert event.channels == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from txpusher.errors import InvalidVersion, NoProtocol, PathNotFound, UnsupportedProtocol
 from txpusher.protocol import handshakes
-from txpusher.protocol.handshakes import Handshake
+from txpusher.protocol.handshakes import Handshake, app_key
 
 
 def handshake(key="key", protocol="7", version="8.6.0", origin=None, secure=False):
@@ -152,3 +152,29 @@ def test_check_anything(key, protocol, version, origin, secure, strict):
         return
     assert answer == key
     assert isinstance(answer, str)
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "key"),
+    [
+        ("/app/key", "", "key"),
+        ("/app/key/", "", "key"),
+        ("/app/a%2Fb", "", "a/b"),
+        ("/app/a%2520b", "", "a%20b"),
+        ("/app/%C3%A9", "", "é"),
+        ("/ws/app/key", "/ws", "key"),
+        ("/app/key", "/ws", "key"),
+        ("/ws/app/key", "", None),
+        ("/other/app/key", "/ws", None),
+        ("/wsapp/key", "/ws", None),
+        ("/app", "", None),
+        ("/app/", "", None),
+        ("/app//", "", None),
+        ("/app/a/b", "", None),
+        ("/apps/key", "", None),
+        ("", "", None),
+    ],
+)
+def test_keys_in_paths(path, prefix, key):
+    """The key is the one segment after /app, decoded once; a configured prefix may be there or not."""
+    assert app_key(path, prefix) == key

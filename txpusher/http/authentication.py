@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from txpusher.errors import Forbidden, NotFound, Unauthorized
 from txpusher.protocol import signatures
+from txpusher.protocol.handshakes import without_prefix
 
 if TYPE_CHECKING:
     from txpusher.http.exchange import ApiRequest
@@ -115,7 +116,8 @@ def _check_body(given: dict[str, str], body: bytes) -> None:
 
 
 def _other_side_of_proxy(path: str, prefix: str) -> str:
-    return path.removeprefix(prefix) if path.startswith(prefix + "/") else prefix + path
+    other = without_prefix(path, prefix)
+    return prefix + path if other == path else other
 
 
 def _likely_paths(request: ApiRequest) -> Iterator[str]:

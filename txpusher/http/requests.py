@@ -19,6 +19,7 @@ from txpusher.core.occurrences import ApiCalled
 from txpusher.errors import ApiError, BadRequest, HeadTooLarge, PayloadTooLarge
 from txpusher.http.authentication import ORIGINAL_PATH_HEADERS, PREFIX_HEADER
 from txpusher.http.exchange import Answer, ApiRequest, Cors, error_answer, response_bytes
+from txpusher.protocol.handshakes import without_prefix
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -69,7 +70,7 @@ class ApiHttpRequest(Request):
             self.answer(self.site.cors.preflight())
             return
         self.prepath = []
-        path = self.path.removeprefix(self.site.path_prefix)
+        path = without_prefix(self.path.decode("latin-1"), self.site.path_prefix).encode("latin-1")
         self.postpath = [unquote_to_bytes(segment) for segment in path[1:].split(b"/")]
         if not _is_utf8(b"/".join(self.postpath)):
             self.answer(error_answer(BadRequest("The path is not UTF-8")))
@@ -233,7 +234,7 @@ class ApiSite(Site):
         self.cors = cors
         self.tell = tell
         self.closing = closing
-        self.path_prefix = path_prefix.encode()
+        self.path_prefix = path_prefix
         self.max_request_size = max_request_size
 
     def log(self, request: object) -> None:

@@ -49,12 +49,16 @@ def parse_event(body: bytes, limits: Limits, *, allow_reserved: bool) -> Publica
         channels = [_required(fields, "channel (or channels)", fields.get("channel"))]
     if not isinstance(channels, list):
         raise BadRequest("channels must be a list of channel names")
+    _check_count(channels, limits)
+    return _publication(fields, channels, limits, allow_reserved=allow_reserved)
+
+
+def _check_count(channels: Sequence[object], limits: Limits) -> None:
     if len(channels) > limits.max_channels_per_event:
         raise BadRequest(
             f"channels: {len(channels)} are more than {limits.max_channels_per_event} "
             "(setting max_channels_per_event)"
         )
-    return _publication(fields, channels, limits, allow_reserved=allow_reserved)
 
 
 def parse_batch(body: bytes, limits: Limits, *, allow_reserved: bool) -> list[Publication]:
@@ -121,17 +125,17 @@ def _publication(
 
 
 def checked(event: Event, limits: Limits, *, allow_reserved: bool) -> Event:
-    """Check an event that did not come over HTTP by the same rules.
+    """Check an event that did not come over HTTP by the same rules; its channels are distinct afterwards.
 
     Raises:
         BadRequest: a field breaks a rule; the text names it.
         PayloadTooLarge: ``data`` is over the app's limit.
     """
-    _event_name(event.name, limits, allow_reserved=allow_reserved)
-    _data(event.data, limits)
-    for channel in event.channels:
-        _check_name(channel, limits)
-    return event
+    fields = {"name": event.name, "data": event.data, "socket_id": event.socket_id}
+    _check_count(event.channels, limits)
+    if not event.channels:
+        raise BadRequest("channel (or channels) is missing")
+    return _publication(fields, event.channels, limits, allow_reserved=allow_reserved).event
 
 
 def _event_name(name: object, limits: Limits, *, allow_reserved: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from txpusher.errors import InvalidVersion, NoProtocol, PathNotFound, UnsupportedProtocol
 
@@ -16,6 +17,28 @@ SUBPROTOCOL = re.compile(r"pusher-channels-protocol-[0-9]+")
 
 # One way to match each text, as a stranger chooses it: a group of its own for ".1.2" would take quadratic time.
 _VERSION = re.compile(r"[0-9]+([-.+][0-9A-Za-z.+-]+)?")
+
+
+def without_prefix(path: str, prefix: str) -> str:
+    """Take a configured prefix off a path; a path without it, as proxies make, stays as it is."""
+    return path.removeprefix(prefix) if path.startswith(prefix + "/") else path
+
+
+def app_key(path: str, prefix: str) -> str | None:
+    """Read the app key from the path of a WebSocket request.
+
+    Args:
+        path: as requested, not decoded.
+        prefix: the configured path prefix; it may be missing, as proxies strip it.
+
+    Returns:
+        The decoded key, or None when this is not ``/app/{key}``.
+    """
+    path = without_prefix(path, prefix)
+    if not path.startswith("/app/"):
+        return None
+    key = path.removeprefix("/app/").removesuffix("/")
+    return unquote(key) if key and "/" not in key else None
 
 
 class Handshake(NamedTuple):
