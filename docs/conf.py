@@ -31,5 +31,5 @@ napoleon_use_ivar = True
 # The documentation is built without a network, so what belongs to others has no page to link to.
 nitpick_ignore_regex = [
     ("py:.*", r"(twisted|zope|collections|typing|enum)\..*"),
-    ("py:.*", r"(Any|Deferred|IService|Service|CannotListenError|optional)"),
+    ("py:.*", r"(Any|Deferred|IService|Service|optional)"),
 ]
