@@ -73,6 +73,15 @@ def test_what_is_published_in_one_turn_is_one_write(channel, clock, told):
     assert told == [Delivered("1", Kind.PUBLIC, 3, 3, 0.0)]
 
 
+def test_who_is_there_already_loses_nothing(channel, clock):
+    """Being added again, as by signing in again, does not take away what waits for the end of the turn."""
+    (socket,) = crowd(channel, 1)
+    channel.deliver([(b"1", None)])
+    channel.add(socket)
+    turn(clock)
+    assert socket.writes == [b"1"]
+
+
 def test_what_waits_can_be_sent_at_once(channel, clock, told):
     """What was published is not lost when its receivers are about to be disconnected."""
     (socket,) = crowd(channel, 1)

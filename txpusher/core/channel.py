@@ -85,7 +85,9 @@ class Channel:
         self._newcomers: dict[Connection, int] = {}
 
     def add(self, connection: Connection) -> None:
-        """Let a connection receive what is delivered from now on."""
+        """Let a connection receive what is delivered from now on; one that does already goes on."""
+        if connection in self.subscribers:
+            return
         self.subscribers[connection] = connection.wire.send
         if self._pending is not None:
             self._newcomers[connection] = len(self._pending)
