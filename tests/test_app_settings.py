@@ -1,12 +1,10 @@
 """How apps are written: texts and tables."""
 
-from dataclasses import asdict
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contracts.app_store import NEWS
+from tests.contracts.app_store import NEWS, table
 from txpusher.app_settings import APP_SETTINGS, index, read_apps
 from txpusher.errors import ConfigError
 from txpusher.model import App, Limits
@@ -35,11 +33,8 @@ def test_text_with_a_reference(tmp_path):
 
 def test_table():
     """A table holds every setting there is."""
-    settings = asdict(NEWS)
-    table = {**settings, **settings.pop("limits")}
-    del table["limits"]
-    assert set(table) == set(APP_SETTINGS)
-    assert read_apps([table], "app") == (NEWS,)
+    assert set(table(NEWS)) == set(APP_SETTINGS)
+    assert read_apps([table(NEWS)], "app") == (NEWS,)
 
 
 def test_table_with_dashes():

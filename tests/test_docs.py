@@ -60,7 +60,12 @@ def written(default):
     return {None: ""}.get(default, str(default))
 
 
-SPECIAL = {"app": "the demo app", "max_connections": "no limit"}
+SPECIAL = {
+    "app": "the demo app",
+    **dict.fromkeys(
+        ("max_connections", "max_connects_per_minute", "max_api_calls_per_minute"), "no limit"
+    ),
+}
 
 
 def test_readme_has_every_option_with_its_variable_and_default():
@@ -99,6 +104,8 @@ def test_configuration_has_every_app_setting_with_its_default():
             continue
         default = "" if field.default is MISSING else field.default
         words = {None: "none", (): "all", True: "true", False: "false"}
+        if field.name == "webhooks":
+            words[()] = "none"
         assert documented[field.name] == words.get(default, str(default)), field.name
 
 

@@ -93,12 +93,12 @@ def test_apps_toml_says_every_setting_with_its_default():
     table = content["app"][0]
     assert set(table) == set(APP_SETTINGS)
     defaults = {field.name: field.default for field in (*fields(App), *fields(Limits))}
-    # These two are there to be seen.
-    differ = {"id", "key", "secret", "client_events", "allowed_origins"}
+    # These are there to be seen.
+    differ = {"id", "key", "secret", "client_events", "allowed_origins", "webhooks"}
     assert {name: value or None for name, value in table.items() if name not in differ} == {
         name: defaults[name] or None for name in table if name not in differ
     }
-    assert file.create((EXAMPLES / "apps.toml").as_uri())
+    assert file.create((EXAMPLES / "apps.toml").as_uri(), None, Limits())
 
 
 @pytest.mark.usefixtures("_secrets")

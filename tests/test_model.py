@@ -4,7 +4,18 @@ import dataclasses
 
 import pytest
 
-from txpusher.model import App, CachedEvent, Counts, Event, Limits, PresenceMember, User
+from txpusher.model import (
+    PUSHER_LIMITS,
+    App,
+    CachedEvent,
+    Counts,
+    Event,
+    Limits,
+    PresenceMember,
+    Receipt,
+    User,
+    WebhookTarget,
+)
 
 VALUES = [
     App("1", "key", "secret"),
@@ -14,6 +25,8 @@ VALUES = [
     PresenceMember("7"),
     Counts(),
     CachedEvent("e", "d", 60),
+    Receipt(b"f"),
+    WebhookTarget("https://example.com", ("cache_miss",)),
 ]
 
 
@@ -39,6 +52,8 @@ def test_usual_limits():
     """An app without settings has these limits."""
     assert dataclasses.asdict(Limits()) == {
         "max_connections": None,
+        "max_backend_events_per_second": None,
+        "max_read_requests_per_second": None,
         "max_client_events_per_second": 10,
         "max_subscriptions": 5000,
         "max_presence_members": 100,
@@ -49,8 +64,32 @@ def test_usual_limits():
         "max_event_name_length": 200,
         "max_event_size": 102_400,
         "max_batch_size": 10,
+        "max_watchlist_size": 100,
+        "max_idempotency_key_length": 128,
+        "idempotency_ttl": 120,
+        "authorization_timeout": 30,
         "cache_ttl": 3600,
     }
+
+
+def test_pushers_limits():
+    """Pusher's own limits differ where its documentation says so."""
+    usual, pushers = dataclasses.asdict(Limits()), dataclasses.asdict(PUSHER_LIMITS)
+    assert {name: pushers[name] for name in usual if usual[name] != pushers[name]} == {
+        "max_presence_member_size": 1024,
+        "max_user_id_length": 128,
+        "max_channel_name_length": 164,
+        "max_event_size": 10_240,
+        "cache_ttl": 1800,
+    }
+
+
+def test_webhook_targets_are_not_shown():
+    """Addresses and headers of receivers may hold secrets."""
+    target = WebhookTarget(
+        "https://example.com/s3cr3t", ("cache_miss",), headers=(("Authorization", "s3cr3t"),)
+    )
+    assert "s3cr3t" not in repr(App("1", "key", "secret", webhooks=(target,)))
 
 
 def test_usual_app():
@@ -63,8 +102,12 @@ def test_usual_app():
         "client_events": False,
         "user_authentication": True,
         "subscription_count": False,
+        "watchlist_events": False,
+        "authorized_connections_only": False,
+        "terminate_on_limit": False,
         "tls_only": False,
         "allowed_origins": (),
+        "webhooks": (),
         "limits": dataclasses.asdict(Limits()),
     }
 

@@ -1,37 +1,43 @@
 """How apps are written: ``ID:KEY:SECRET`` in one text, or a table with every setting of `App` and `Limits`.
 
-A table is flat: ``max_connections`` stands beside ``client_events``. Dashes are as good as underscores.
+A table is flat: ``max_connections`` stands beside ``client_events``. Dashes are as good as underscores, and the
+spellings of soketi, sockudo and Reverb as good as ours (`txpusher.spellings`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, get_type_hints
 
 from txpusher.errors import ConfigError
 from txpusher.model import App, Limits
 from txpusher.settings import COMMAS, read, secret, unknown
+from txpusher.spellings import APP_SPELLINGS, in_our_words
+from txpusher.webhook_settings import read_webhooks
 
 # They stand in paths and queries, and `key:signature` is split at its colon.
 _NAME = re.compile(r"[A-Za-z0-9._~-]+")
 _REQUIRED = ("id", "key", "secret")
 _SWITCHES = {
-    name: kind for name, kind in get_type_hints(App).items() if name not in {*_REQUIRED, "limits"}
+    name: kind
+    for name, kind in get_type_hints(App).items()
+    if name not in {*_REQUIRED, "webhooks", "limits"}
 }
 _LIMITS = get_type_hints(Limits)
 
-APP_SETTINGS: tuple[str, ...] = (*_REQUIRED, *_SWITCHES, *_LIMITS)
+APP_SETTINGS: tuple[str, ...] = (*_REQUIRED, *_SWITCHES, "webhooks", *_LIMITS)
 """Everything that can be said about an app, in the order of the model."""
 
 
-def read_apps(value: object, setting: str) -> tuple[App, ...]:
+def read_apps(value: object, setting: str, defaults: Limits = Limits()) -> tuple[App, ...]:  # noqa: B008 - frozen
     """Read a list of apps.
 
     Args:
         value: apps, tables or texts; or one text with several ``ID:KEY:SECRET``, separated by commas or whitespace.
         setting: where they are written.
+        defaults: the limits of apps that are written without them.
 
     Raises:
         ConfigError: one of them is wrong, or two have the same id or key.
@@ -40,7 +46,9 @@ def read_apps(value: object, setting: str) -> tuple[App, ...]:
         value = [text for text in re.split(COMMAS, value) if text]
     if not isinstance(value, (list, tuple)):
         raise ConfigError(setting, "expected a list of apps (in TOML, tables [[app]])")
-    apps = tuple(_app(item, setting, position) for position, item in enumerate(value, 1))
+    apps = tuple(
+        read_app(item, setting, position, defaults) for position, item in enumerate(value, 1)
+    )
     index(apps, setting)
     return apps
 
@@ -61,17 +69,22 @@ def index(apps: Iterable[App], setting: str) -> tuple[dict[str, App], dict[str, 
     return by_id, by_key
 
 
-def _app(item: object, setting: str, position: int) -> App:
+def read_app(item: object, setting: str, position: int, defaults: Limits) -> App:
+    """Read one app; the arguments are those of `read_apps`, and its position among others, from 1.
+
+    Raises:
+        ConfigError: something about it is wrong.
+    """
     if isinstance(item, App):
         return _checked(item, f"{setting} {item.id!r}")
     if isinstance(item, str):
-        return _from_text(item, setting)
+        return _from_text(item, setting, defaults)
     if isinstance(item, Mapping):
-        return _from_table(item, setting, position)
+        return _from_table(item, setting, position, defaults)
     raise ConfigError(setting, "expected ID:KEY:SECRET, or a table with these and other settings")
 
 
-def _from_text(text: str, setting: str) -> App:
+def _from_text(text: str, setting: str, defaults: Limits) -> App:
     # The text is never quoted: whatever is wrong with it, there may be a secret in it.
     parts = text.strip().split(":", 2)
     if len(parts) < 3:
@@ -79,31 +92,32 @@ def _from_text(text: str, setting: str) -> App:
     app_id, key, written = parts
     # Who mixes up the order writes a secret first.
     where = f"{setting} {app_id!r}" if _NAME.fullmatch(app_id) else setting
-    return _checked(App(app_id, key, secret(written, where)), where)
+    return _checked(App(app_id, key, secret(written, where), limits=defaults), where)
 
 
-def _from_table(table: Mapping[str, Any], setting: str, position: int) -> App:
-    given = {name.replace("-", "_"): value for name, value in table.items()}
-    where = f"{setting} {given.get('id', position)!r}"
-    for name in given:
+def _from_table(table: Mapping[str, Any], setting: str, position: int, defaults: Limits) -> App:
+    given = in_our_words(table, APP_SPELLINGS, f"{setting} {position}")
+    where = f"{setting} {given.get('id', ('', position))[1]!r}"
+    for name, (written, _) in given.items():
         if name not in APP_SETTINGS:
-            raise unknown(f"{where}: {name}", name, APP_SETTINGS)
+            raise unknown(f"{where}: {written}", name, APP_SETTINGS)
     for name in _REQUIRED:
         if name not in given:
             raise ConfigError(f"{where}: {name}", "is missing")
-    limits = {
-        name: read(given[name], kind, f"{where}: {name}")
-        for name, kind in _LIMITS.items()
-        if name in given
-    }
-    switches = {
-        name: read(given[name], kind, f"{where}: {name}")
-        for name, kind in _SWITCHES.items()
-        if name in given
-    }
-    app_id, key = (read(given[name], str, f"{where}: {name}") for name in ("id", "key"))
-    password = secret(given["secret"], f"{where}: secret")
-    return _checked(App(app_id, key, password, **switches, limits=Limits(**limits)), where)
+
+    def settings(kinds: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: read(given[name][1], kind, f"{where}: {given[name][0]}")
+            for name, kind in kinds.items()
+            if name in given
+        }
+
+    app_id, key = settings(dict.fromkeys(("id", "key"), str)).values()
+    password = secret(given["secret"][1], f"{where}: secret")
+    switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS))
+    if "webhooks" in given:
+        switches["webhooks"] = read_webhooks(given["webhooks"][1], f"{where}: webhooks")
+    return _checked(App(app_id, key, password, **switches, limits=limits), where)
 
 
 def _checked(app: App, where: str) -> App:
@@ -113,6 +127,10 @@ def _checked(app: App, where: str) -> App:
             raise ConfigError(f"{where}: {name}", "expected letters, digits and . _ ~ - only")
     if not app.secret:
         raise ConfigError(f"{where}: secret", "the secret is empty")
+    for pattern in app.allowed_origins:
+        if pattern.count("*") > 1:
+            raise ConfigError(f"{where}: allowed_origins", f"expected at most one * in {pattern!r}")
+    read_webhooks(app.webhooks, f"{where}: webhooks")
     for limit in fields(app.limits):
         read(
             getattr(app.limits, limit.name), _LIMITS[limit.name], f"{where}: {limit.name}", least=1

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from txpusher.app_settings import read_apps
 from txpusher.errors import ConfigError
 from txpusher.loopback import is_local
-from txpusher.model import App, Limits
+from txpusher.model import PUSHER_LIMITS, App, Limits
 from txpusher.settings import COMMAS, read
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ DEMO_APP = App(
     secret="app-secret",  # noqa: S106 - known to everybody, and refused where strangers can come
     client_events=True,
     subscription_count=True,
+    watchlist_events=True,
     # Many a load test lets one connection speak for a hundred; a first try should not end in 4301.
     limits=Limits(max_client_events_per_second=None),
 )
@@ -75,6 +76,9 @@ class Config:
         None, "URL of the app store, such as file:///etc/txpusher/apps.toml", shown=False
     )
     adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster", shown=False)
+    profile: str | None = _setting(
+        None, "whose limits apps have unless they say otherwise: pusher for Pusher's own, or none"
+    )
     path_prefix: str = _setting("", "what stands before /app and /apps in every path, such as /ws")
     activity_timeout: int = _setting(
         120, "seconds of silence after which a client is pinged", least=1
@@ -96,6 +100,28 @@ class Config:
     max_backlog: int = _setting(
         1024 * 1024, "bytes that may wait for a client before it is cut off", least=1
     )
+    max_connects_per_minute: int | None = _setting(
+        None, "WebSocket connections a minute that one IP address may open", least=1
+    )
+    max_api_calls_per_minute: int | None = _setting(
+        None, "HTTP API calls a minute that one IP address may make", least=1
+    )
+    trusted_hops: int = _setting(
+        0, "proxies in front that append to X-Forwarded-For; 0 believes no header", least=0
+    )
+    watchlist_delay: float = _setting(
+        0, "seconds a user may be away before watchers are told offline", least=0
+    )
+    webhook_delay: float = _setting(
+        3, "seconds somebody may be away before channel_vacated or member_removed is sent", least=0
+    )
+    webhook_batch_window: float = _setting(
+        0,
+        "seconds for which webhook events are collected into one request; 0 sends each alone",
+        least=0,
+    )
+    webhook_batch_size: int = _setting(100, "events of one webhook request at most", least=1)
+    webhook_queue: int = _setting(10_000, "webhook events that may wait for one receiver", least=1)
     metrics_prefix: str = _setting("txpusher_", "what the names of all metrics begin with")
     cors_origins: tuple[str, ...] = _setting(
         ("*",), "origin whose pages may call the HTTP API", option="cors-origin"
@@ -119,10 +145,13 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():
-            object.__setattr__(
-                self, setting.field, setting.read(getattr(self, setting.field), name)
-            )
-        object.__setattr__(self, "path_prefix", _normal_prefix(self.path_prefix))
+            # Apps are read last: their defaults are settings, too.
+            if setting.kind != tuple[App, ...]:
+                self._set(setting.field, setting.read(getattr(self, setting.field), name))
+        if self.profile not in {None, "pusher"}:
+            raise ConfigError("profile", f"expected pusher or none, not {self.profile!r}")
+        self._set("app_list", read_apps(self.app_list, "app", self.default_limits))
+        self._set("path_prefix", _normal_prefix(self.path_prefix))
         if not _METRIC_NAME.fullmatch(self.metrics_prefix):
             raise ConfigError(
                 "metrics_prefix",
@@ -134,6 +163,14 @@ class Config:
                 "apps", "the apps are listed one by one already (app); expected one or the other"
             )
         self.refuse_demo_secret(self.served_apps())
+
+    def _set(self, field: str, value: object) -> None:
+        object.__setattr__(self, field, value)
+
+    @property
+    def default_limits(self) -> Limits:
+        """The limits of apps that are written without them; `App` objects bring their own."""
+        return PUSHER_LIMITS if self.profile == "pusher" else Limits()
 
     def _check_endpoints(self) -> None:
         if not self.listen:
@@ -152,7 +189,12 @@ class Config:
 
     def served_apps(self) -> tuple[App, ...]:
         """Give the apps that are known without asking the store of ``apps``, the demo app included."""
-        return (DEMO_APP,) if self.demo else self.app_list
+        return (self._demo_app(),) if self.demo else self.app_list
+
+    def _demo_app(self) -> App:
+        rate = DEMO_APP.limits.max_client_events_per_second
+        limits = replace(self.default_limits, max_client_events_per_second=rate)
+        return replace(DEMO_APP, limits=limits)
 
     def refuse_demo_secret(self, apps: Iterable[App]) -> None:
         """Refuse to serve strangers an app whose secret everybody knows.
@@ -209,8 +251,6 @@ class Setting(NamedTuple):
 
     def read(self, value: object, where: str) -> Any:
         """Turn what was written at ``where`` into a value for the field, or raise ConfigError."""
-        if self.kind == tuple[App, ...]:
-            return read_apps(value, where)
         return read(value, self.kind, where, least=self.least, separator=self.separator)
 
 

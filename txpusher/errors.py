@@ -123,12 +123,36 @@ class Terminated(ConnectionEnded):
     default = "You got disconnected by the app."
 
 
+class NotAuthorizedInTime(ConnectionEnded):
+    """The app takes only authorized connections, and this one has proved nothing."""
+
+    code = 4009
+    reason = "not_authorized_in_time"
+    default = "Connection not authorized within timeout"
+
+
 class OverCapacity(ConnectionEnded):
     """This process has as many connections as it may have."""
 
     code = 4100
     reason = "over_capacity"
     default = "Over capacity"
+
+
+class ConnectRateExceeded(ConnectionEnded):
+    """One IP address connects more often than it may."""
+
+    code = 4100
+    reason = "connect_rate"
+    default = "Too many connections were opened from this address, try again later"
+
+
+class AppsUnavailable(ConnectionEnded):
+    """The app store is away and does not remember this app; the client may come back in a second."""
+
+    code = 4100
+    reason = "apps_unavailable"
+    default = "The app cannot be looked up, try again later"
 
 
 class InternalError(ConnectionEnded):
@@ -175,6 +199,22 @@ class ClientEventRateExceeded(ClientEventRefused):
 
     reason = "client_event_rate"
     default = "Client event rejected due to rate limit"
+
+
+class ClientEventRateEnded(ConnectionEnded):
+    """The same, and the app ends such connections."""
+
+    code = 4301
+    reason = "client_event_rate"
+    default = "Client event rejected due to rate limit"
+
+
+class WatchlistTooLong(PusherError):
+    """The user watches more users than the app allows; the first ones count."""
+
+    code = 4302
+    reason = "watchlist_too_long"
+    default = "Watchlist limit exceeded"
 
 
 class SigninRefused(PusherError):
@@ -298,6 +338,12 @@ class PayloadTooLarge(ApiError):
     """A limit on sizes was passed; the text names the limit and its setting."""
 
     status = 413
+
+
+class TooManyRequests(ApiError):
+    """A limit on rates was passed; the text names the limit and its setting."""
+
+    status = 429
 
 
 class HeadTooLarge(ApiError):

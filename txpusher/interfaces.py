@@ -6,10 +6,10 @@ implementation in memory never suspends, so the single-process path runs without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from txpusher.model import App, CachedEvent, Counts, PresenceMember
+from txpusher.model import App, CachedEvent, Counts, PresenceMember, Receipt
 
 
 class Wire(Protocol):
@@ -131,8 +131,25 @@ class LastEvents(Protocol):
         """The remembered event, or None when there is none or its time is over."""
 
 
+class Receipts(Protocol):
+    """What publishes with an idempotency key were answered, for a time. Every answer is atomic over all nodes."""
+
+    async def claim(self, app_id: str, key: str, fingerprint: bytes, ttl: int) -> Receipt | None:
+        """Take the key for a publish that begins now, or give the receipt of the one that has it.
+
+        Returns:
+            None when nobody had the key: it is the caller's for ``ttl`` seconds, who has to `settle` or `release` it.
+        """
+
+    async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:
+        """Remember how the publish was answered, for ``ttl`` seconds from now."""
+
+    async def release(self, app_id: str, key: str) -> None:
+        """Forget the key: its publish failed and may be tried again."""
+
+
 class Adapter(Protocol):
-    """One way of clustering: a bus, a roster and the last events, started and stopped together.
+    """One way of clustering: a bus, a roster, the last events and receipts, started and stopped together.
 
     Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; API calls are answered 503 then.
     """
@@ -140,6 +157,7 @@ class Adapter(Protocol):
     bus: Bus
     roster: Roster
     last_events: LastEvents
+    receipts: Receipts
 
     async def start(self, receive: Callable[[Envelope], None]) -> None:
         """Connect; ``receive`` is called with what other nodes publish."""
@@ -159,7 +177,10 @@ class Health(NamedTuple):
 
 
 class AppStore(Protocol):
-    """Where apps are looked up."""
+    """Where apps are looked up.
+
+    A lookup may raise `txpusher.errors.ServiceUnavailable`; API calls are answered 503 then, and connections 4100.
+    """
 
     async def by_key(self, key: str) -> App | None:
         """The app with this public key."""
@@ -169,6 +190,35 @@ class AppStore(Protocol):
 
     async def all(self) -> Iterable[App]:
         """Every app that is known now."""
+
+
+@runtime_checkable
+class ChangingAppStore(AppStore, Protocol):
+    """A store whose apps change while the server runs."""
+
+    async def start(
+        self,
+        check: Callable[[Iterable[App]], None],
+        changed: Callable[[str, App | None], None],
+        reloaded: Callable[[bool], None],
+    ) -> None:
+        """Begin to look for changes. A store that cannot be read now goes on trying, and does not raise.
+
+        Args:
+            check: has to be called with apps before they are served; it raises ConfigError when they may not be.
+            changed: is called with the id of every app that is another one now, and with the app, or with None when
+                it is gone.
+            reloaded: is called after every look that found a change or failed: True when the store could be read.
+        """
+
+    async def stop(self) -> None:
+        """Look for changes no more."""
+
+    async def reload(self) -> None:
+        """Look for changes now. What cannot be read is logged, and the old apps stay."""
+
+    def health(self) -> Health:
+        """Whether the apps that are served are those that are written there now."""
 
 
 class Call(Protocol):
@@ -189,7 +239,8 @@ class Clock(Protocol):
 
 
 class Observer(Protocol):
-    """Hears the facts of `txpusher.core.occurrences`. It must be quick and must not raise."""
+    """Hears some of the facts of `txpusher.core.occurrences`."""
 
-    def __call__(self, occurrence: tuple[object, ...]) -> None:
-        """Take note of one occurrence."""
+    @property
+    def hears(self) -> Mapping[type, Callable[[Any], None]]:
+        """What is called with each kind of occurrence; it must be quick and must not raise."""

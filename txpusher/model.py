@@ -1,4 +1,4 @@
-"""The values the whole server talks about: apps and their limits, events, users, members.
+"""The values the whole server talks about: apps, their limits and webhooks, events, users, members.
 
 All of them are frozen and carry no behaviour. Sizes are bytes, durations seconds, unless a name says otherwise.
 """
@@ -16,6 +16,8 @@ class Limits:
 
     Args:
         max_connections: sockets open at once in this process.
+        max_backend_events_per_second: events published over HTTP a second, each counted once per channel.
+        max_read_requests_per_second: questions asked over HTTP a second.
         max_client_events_per_second: client events a second, per connection.
         max_subscriptions: channels of one connection; leaving them all takes microseconds each.
         max_presence_members: distinct users of one presence channel.
@@ -26,10 +28,16 @@ class Limits:
         max_event_name_length: characters.
         max_event_size: bytes of an event's ``data`` in UTF-8.
         max_batch_size: events in one ``batch_events`` request.
+        max_watchlist_size: users one user may watch.
+        max_idempotency_key_length: characters.
+        idempotency_ttl: seconds an idempotency key is remembered; None remembers none.
+        authorization_timeout: seconds a connection has where ``App.authorized_connections_only`` is set.
         cache_ttl: seconds a cache channel remembers its last event.
     """
 
     max_connections: int | None = None
+    max_backend_events_per_second: int | None = None
+    max_read_requests_per_second: int | None = None
     max_client_events_per_second: int | None = 10
     max_subscriptions: int | None = 5000
     max_presence_members: int | None = 100
@@ -40,7 +48,51 @@ class Limits:
     max_event_name_length: int = 200
     max_event_size: int = 100 * 1024
     max_batch_size: int = 10
+    max_watchlist_size: int = 100
+    max_idempotency_key_length: int = 128
+    idempotency_ttl: int | None = 120
+    authorization_timeout: int = 30
     cache_ttl: int = 3600
+
+
+PUSHER_LIMITS = Limits(
+    max_presence_member_size=1024,
+    max_user_id_length=128,
+    max_channel_name_length=164,
+    max_event_size=10 * 1024,
+    cache_ttl=30 * 60,
+)
+"""Pusher's own limits ("Pusher docs: Channels limits"), where they are not the usual ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """Where webhooks are sent, and which.
+
+    All parts of the filter have to match; empty ones match everything. The address and the headers may hold secrets
+    and are not shown.
+
+    Args:
+        url: takes the POST requests; ``http://`` or ``https://``.
+        event_types: the kinds of events that are sent, by their names in webhooks.
+        channel_prefix: what the channel's name has to begin with.
+        channel_suffix: what it has to end with.
+        channel_pattern: a regular expression that has to be found in it.
+        headers: further request headers, as pairs of name and value.
+        timeout: seconds the receiver has to answer.
+        batch_window: seconds for which events are collected into one request; None takes the server's setting.
+        batch_size: events of one request; None takes the server's setting.
+    """
+
+    url: str = field(repr=False)
+    event_types: tuple[str, ...]
+    channel_prefix: str = ""
+    channel_suffix: str = ""
+    channel_pattern: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    timeout: float = 10.0
+    batch_window: float | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +107,13 @@ class App:
         client_events: whether clients may send ``client-`` events.
         user_authentication: whether ``pusher:signin`` is answered.
         subscription_count: whether ``pusher_internal:subscription_count`` is sent.
+        watchlist_events: whether signed-in users are told who of their watchlist comes and goes.
+        authorized_connections_only: whether a connection is closed with 4009 that neither signs in nor subscribes to
+            a channel that needs an authorization within ``Limits.authorization_timeout``.
+        terminate_on_limit: whether a connection is closed with 4301 that sends too many client events.
         tls_only: whether plain ``ws://`` connections are refused with 4000.
         allowed_origins: patterns an ``Origin`` header must match; empty allows all.
+        webhooks: who is told what happens.
         limits: see `Limits`.
     """
 
@@ -67,8 +124,12 @@ class App:
     client_events: bool = False
     user_authentication: bool = True
     subscription_count: bool = False
+    watchlist_events: bool = False
+    authorized_connections_only: bool = False
+    terminate_on_limit: bool = False
     tls_only: bool = False
     allowed_origins: tuple[str, ...] = ()
+    webhooks: tuple[WebhookTarget, ...] = ()
     limits: Limits = Limits()
 
 
@@ -91,10 +152,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A signed-in user: ``id`` and the ``user_info`` for presence channels, as JSON text."""
+    """A signed-in user.
+
+    Args:
+        id: the user's id.
+        info: the ``user_info`` for presence channels, as JSON text.
+        watchlist: the ids of the users whose coming and going this one is told.
+    """
 
     id: str
     info: str = "{}"
+    watchlist: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +182,19 @@ class Counts:
 
     subscriptions: int = 0
     users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of a publish that had an idempotency key.
+
+    Args:
+        fingerprint: of what was published; another one under the same key is a mistake.
+        answer: the body it was answered with, or None while it is under way.
+    """
+
+    fingerprint: bytes
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
 from txpusher.core.running import start
+from txpusher.core.telling import teller
 from txpusher.http.authentication import Authenticator
 from txpusher.http.calls import Calls
 from txpusher.http.channels import Channels
@@ -77,7 +78,7 @@ class PusherService(Service):
 
     def __init__(self, config: Config, reactor: Any) -> None:
         self.config = config
-        self._apps = _app_store(config)
+        self._apps = _app_store(config, reactor)
         self._known_apps: tuple[str, ...] = ()
         self._port = ""
         # A store that answers at once can still stop the start; for another it is too late.
@@ -91,7 +92,7 @@ class PusherService(Service):
             snapshot=lambda: take(self.registry, self._known_apps),
             clock=reactor,
         )
-        tell = self._metrics.observer
+        self._tell = tell = teller(self._metrics.observer)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
         self.registry: ChannelRegistry = ChannelRegistry(
@@ -128,7 +129,7 @@ class PusherService(Service):
 
     def _public_port(self, reactor: Any) -> PublicPort:
         """Build the HTTP side, and the port that tells it from WebSockets."""
-        config, tell = self.config, self._metrics.observer
+        config, tell = self.config, self._tell
         calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
         events = Events(self.registry, allow_reserved=config.allow_reserved_events)
         cors = Cors(config.cors_origins)
@@ -291,10 +292,10 @@ class PusherService(Service):
         return self._port
 
 
-def _app_store(config: Config) -> AppStore:
+def _app_store(config: Config, reactor: Any) -> AppStore:
     if config.apps is None:
         return MemoryApps(config.served_apps())
-    store: AppStore = make(config.apps, "txpusher.apps", "--apps")
+    store: AppStore = make(config.apps, "txpusher.apps", "--apps", reactor, config.default_limits)
     return store
 
 

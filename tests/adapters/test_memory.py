@@ -75,7 +75,7 @@ def test_the_time_that_is_left_is_rounded_up():
         assert now(last_events.get("1", "cache-x")) == CachedEvent("e", "1", ttl)
     clock.advance(0.1)
     assert now(last_events.get("1", "cache-x")) is None
-    assert last_events._events == {}
+    assert len(last_events._events) == 0
 
 
 def test_forgotten_events_take_no_memory():
@@ -87,7 +87,7 @@ def test_forgotten_events_take_no_memory():
     clock.advance(10)
     for i in range(10, 16):
         now(last_events.put("1", f"cache-{i}", "e", "1", 10))
-    assert list(last_events._events) == [("1", f"cache-{i}") for i in range(10, 16)]
+    assert list(last_events._events._kept) == [("1", f"cache-{i}") for i in range(10, 16)]
 
 
 def test_a_renewed_event_is_young():
@@ -100,7 +100,7 @@ def test_a_renewed_event_is_young():
     now(last_events.put("1", "cache-a", "e", "2", 10))
     clock.advance(1)
     now(last_events.put("1", "cache-c", "e", "1", 10))
-    assert [channel for _, channel in last_events._events] == ["cache-a", "cache-c"]
+    assert [channel for _, channel in last_events._events._kept] == ["cache-a", "cache-c"]
 
 
 def test_left_channels_take_no_memory():

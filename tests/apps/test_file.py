@@ -1,28 +1,29 @@
 """Apps in a TOML or JSON file."""
 
 import json
-from dataclasses import asdict
 
 import pytest
 
-from tests.contracts.app_store import SHOP, AppStoreContract, answer
+from tests.contracts.app_store import SHOP, AppStoreContract, answer, table
 from txpusher.apps.file import FileApps, create
 from txpusher.errors import ConfigError
+from txpusher.model import Limits
 
 ONE = '[[app]]\nid = "1"\nkey = "shop-key"\nsecret = "shop-secret"\n'
 
 
-def table(app):
-    """Write an app as operators do: flat, and 0 for no limit."""
-    settings = asdict(app)
-    limits = {name: limit or 0 for name, limit in settings.pop("limits").items()}
-    return {**settings, **limits}
-
-
 def toml(app):
-    # JSON's texts, numbers, booleans and lists are TOML's.
-    lines = [f"{name} = {json.dumps(value)}" for name, value in table(app).items()]
-    return "\n".join(["[[app]]", *lines, ""])
+    return "\n".join(["[[app]]", *(f"{name} = {_toml(v)}" for name, v in table(app).items()), ""])
+
+
+def _toml(value):
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        members = (f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return f"{{{', '.join(members)}}}"
+    # JSON's texts, numbers and booleans are TOML's.
+    return json.dumps(value)
 
 
 def write(path, text):
@@ -55,7 +56,7 @@ class TestJsonObject(AppStoreContract):
 def test_created_by_url(tmp_path):
     """A URL names the file; its path may be percent-encoded."""
     path = write(tmp_path / "my apps.toml", ONE)
-    store = create(f"file://{path}".replace(" ", "%20"))
+    store = create(f"file://{path}".replace(" ", "%20"), None, Limits())
     assert answer(store.by_id("1")) == SHOP
 
 
@@ -63,7 +64,7 @@ def test_created_by_url(tmp_path):
 def test_url_without_a_path(url):
     """Two slashes make a host name of the path; the error says how it is meant."""
     with pytest.raises(ConfigError, match=r"file:///path/apps.toml") as caught:
-        create(url)
+        create(url, None, Limits())
     assert caught.value.setting == "--apps"
 
 

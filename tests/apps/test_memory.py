@@ -5,7 +5,7 @@ import pytest
 from tests.contracts.app_store import NEWS, SHOP, AppStoreContract, answer
 from txpusher.apps.memory import MemoryApps, create
 from txpusher.errors import ConfigError
-from txpusher.model import App
+from txpusher.model import App, Limits
 
 
 class TestMemoryApps(AppStoreContract):
@@ -17,7 +17,7 @@ class TestMemoryApps(AppStoreContract):
 
 def test_created_empty():
     """The URL alone has no apps to give."""
-    assert list(answer(create("memory://").all())) == []
+    assert list(answer(create("memory://", None, Limits()).all())) == []
 
 
 @pytest.mark.parametrize("twin", [App("1", "other", "x"), App("other", "shop-key", "x")])

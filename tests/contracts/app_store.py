@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from txpusher.core.running import start
-from txpusher.model import App, Limits
+from txpusher.model import App, Limits, WebhookTarget
 
 SHOP = App("1", "shop-key", "shop-secret")
 NEWS = App(
@@ -14,10 +16,29 @@ NEWS = App(
     client_events=True,
     user_authentication=False,
     subscription_count=True,
+    watchlist_events=True,
+    authorized_connections_only=True,
+    terminate_on_limit=True,
     tls_only=True,
     allowed_origins=("*.example.com", "https://example.org"),
+    webhooks=(
+        WebhookTarget("https://example.com/hook", ("channel_occupied", "channel_vacated")),
+        WebhookTarget(
+            "http://127.0.0.1:8000/hook",
+            ("client_event",),
+            channel_prefix="private-",
+            channel_suffix="-eu",
+            channel_pattern="[0-9]",
+            headers=(("X-Any", "v"),),
+            timeout=2.5,
+            batch_window=0.5,
+            batch_size=20,
+        ),
+    ),
     limits=Limits(
         max_connections=5,
+        max_backend_events_per_second=50,
+        max_read_requests_per_second=20,
         max_client_events_per_second=None,
         max_presence_members=None,
         max_presence_member_size=1024,
@@ -27,9 +48,24 @@ NEWS = App(
         max_event_name_length=40,
         max_event_size=2048,
         max_batch_size=4,
+        max_watchlist_size=7,
+        max_idempotency_key_length=64,
+        idempotency_ttl=None,
+        authorization_timeout=5,
         cache_ttl=60,
     ),
 )
+
+
+def table(app):
+    """Write an app as operators do: flat, and 0 for no limit."""
+    settings = asdict(app)
+    limits = {name: limit or 0 for name, limit in settings.pop("limits").items()}
+    settings["webhooks"] = [
+        {name: dict(value) if name == "headers" else value for name, value in target.items()}
+        for target in settings["webhooks"]
+    ]
+    return {**settings, **limits}
 
 
 def answer(question):

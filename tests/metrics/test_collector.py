@@ -20,6 +20,7 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
+from txpusher.core.telling import teller
 from txpusher.metrics.collector import AppsCollector, Snapshot
 from txpusher.metrics.families import Families
 from txpusher.metrics.observer import DELIVERY_BOUNDS, MetricsObserver
@@ -69,7 +70,7 @@ def registry_of(snapshot=QUIET, happened=(), prefix="txpusher_"):
     """Make a registry with the metrics of a server on port 6001."""
     seen = MetricsObserver()
     for occurrence in happened:
-        seen(occurrence)
+        teller(seen)(occurrence)
     registry = CollectorRegistry()
     registry.register(AppsCollector(Families(prefix, lambda: "6001"), lambda: snapshot, seen))
     return registry

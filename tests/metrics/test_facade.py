@@ -4,6 +4,7 @@ from prometheus_client import REGISTRY, generate_latest
 from twisted.internet.task import Clock
 
 from txpusher.core.occurrences import ConnectionOpened
+from txpusher.core.telling import teller
 from txpusher.metrics.collector import Snapshot
 from txpusher.metrics.facade import Metrics
 
@@ -17,7 +18,7 @@ def test_two_servers_in_one_process():
     """Two servers count for themselves, under the same names, and leave the global registry alone."""
     before = generate_latest(REGISTRY).count(b"# TYPE")
     first, second = make(), make(port="6002")
-    first.observer(ConnectionOpened("a", "1.1"))
+    teller(first.observer)(ConnectionOpened("a", "1.1"))
     name = "txpusher_new_connections_total"
     assert first.registry.get_sample_value(name, {"app_id": "a", "port": "6001"}) == 1
     assert second.registry.get_sample_value(name, {"app_id": "a", "port": "6002"}) == 0

@@ -16,6 +16,7 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
+from txpusher.core.telling import teller
 from txpusher.metrics.observer import MetricsObserver
 from txpusher.protocol.names import Kind
 
@@ -24,7 +25,7 @@ def after(*happened):
     """Make an observer that has heard this."""
     observer = MetricsObserver()
     for occurrence in happened:
-        observer(occurrence)
+        teller(observer)(occurrence)
     return observer
 
 
@@ -98,10 +99,10 @@ def test_api_calls():
 def test_the_rest_is_ignored(stranger):
     """Occurrences that no metric counts, and those of later versions, change nothing."""
     numbers, untouched = vars(after(stranger)), vars(MetricsObserver())
-    assert numbers.pop("_counting").keys() == untouched.pop("_counting").keys()
+    assert numbers.pop("hears").keys() == untouched.pop("hears").keys()
     assert numbers == untouched
 
 
 def test_every_counted_occurrence_exists_once():
     """The table of what is counted names occurrences and nothing else."""
-    assert MetricsObserver()._counting.keys() <= set(occurrences.Occurrence.__args__)
+    assert MetricsObserver().hears.keys() <= set(occurrences.Occurrence.__args__)

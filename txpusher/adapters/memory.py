@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from txpusher.core.expiring import Expiring
 from txpusher.interfaces import Envelope, Health, Joined, Left
-from txpusher.model import CachedEvent, Counts, PresenceMember
+from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 if TYPE_CHECKING:
     from txpusher.interfaces import Clock
@@ -24,12 +25,13 @@ def create(url: str, clock: Clock) -> MemoryAdapter:
 
 
 class Hub:
-    """What the nodes of one process share: the buses, one roster, the last events."""
+    """What the nodes of one process share: the buses, one roster, the last events and receipts."""
 
     def __init__(self, clock: Clock) -> None:
         self.buses: list[MemoryBus] = []
         self.roster = MemoryRoster()
         self.last_events = MemoryLastEvents(clock)
+        self.receipts = MemoryReceipts(clock)
 
 
 class MemoryAdapter:
@@ -39,6 +41,7 @@ class MemoryAdapter:
         self.bus = MemoryBus(hub)
         self.roster = hub.roster
         self.last_events = hub.last_events
+        self.receipts = hub.receipts
 
     async def start(self, receive: Callable[[Envelope], None]) -> None:
         """Be reached by the other nodes of the hub."""
@@ -169,36 +172,42 @@ class MemoryRoster:
 
 
 class MemoryLastEvents:
-    """The last events in a dict, forgotten when they are asked for too late or when others come."""
+    """The last events of cache channels."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        # In the order of their last put, so that the oldest are found at the beginning.
-        self._events: dict[tuple[str, str], tuple[float, str, str]] = {}
+        self._events: Expiring[tuple[str, str]] = Expiring(clock)
 
     async def put(self, app_id: str, channel: str, name: str, data: str, ttl: int) -> None:
         """See `txpusher.interfaces.LastEvents`."""
-        now = self._clock.seconds()
-        self._forget_expired(now)
-        self._events.pop((app_id, channel), None)
-        self._events[app_id, channel] = (now + ttl, name, data)
+        self._events.put((app_id, channel), (name, data), ttl)
 
     async def get(self, app_id: str, channel: str) -> CachedEvent | None:
         """See `txpusher.interfaces.LastEvents`."""
         kept = self._events.get((app_id, channel))
         if kept is None:
             return None
-        until, name, data = kept
-        ttl = ceil(until - self._clock.seconds())
-        if ttl > 0:
-            return CachedEvent(name, data, ttl)
-        del self._events[app_id, channel]
+        (name, data), left = kept
+        return CachedEvent(name, data, ceil(left))
+
+
+class MemoryReceipts:
+    """The receipts of publishes with an idempotency key."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._receipts: Expiring[Receipt] = Expiring(clock)
+
+    async def claim(self, app_id: str, key: str, fingerprint: bytes, ttl: int) -> Receipt | None:
+        """See `txpusher.interfaces.Receipts`."""
+        kept = self._receipts.get((app_id, key))
+        if kept is not None:
+            return kept[0]
+        self._receipts.put((app_id, key), Receipt(fingerprint), ttl)
         return None
 
-    def _forget_expired(self, now: float) -> None:
-        # A few per put are enough to keep up: each put adds at most one.
-        for _ in range(2):
-            oldest = next(iter(self._events), None)
-            if oldest is None or self._events[oldest][0] > now:
-                return
-            del self._events[oldest]
+    async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:
+        """See `txpusher.interfaces.Receipts`."""
+        self._receipts.put((app_id, key), receipt, ttl)
+
+    async def release(self, app_id: str, key: str) -> None:
+        """See `txpusher.interfaces.Receipts`."""
+        self._receipts.pop((app_id, key))

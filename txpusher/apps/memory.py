@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from txpusher.app_directory import AppDirectory
+from txpusher.model import Limits
 
 
-def create(url: str) -> MemoryApps:
-    """Make a store without apps; ``url`` has nothing to say."""
+def create(url: str, reactor: object, defaults: Limits) -> MemoryApps:
+    """Make a store without apps; the arguments have nothing to say."""
     return MemoryApps(())
 
 

@@ -150,6 +150,47 @@ class ApiCalled(NamedTuple):
     sent: int
 
 
+class WebhookSent(NamedTuple):
+    """A receiver accepted an event.
+
+    Args:
+        kind: the event's name in webhooks.
+        seconds: from the webhook's creation to its acceptance.
+    """
+
+    app_id: str
+    kind: str
+    seconds: float
+
+
+class WebhookFailed(NamedTuple):
+    """A receiver did not accept an event, this time."""
+
+    app_id: str
+    kind: str
+
+
+class WebhookRetried(NamedTuple):
+    """An event is being sent again."""
+
+    app_id: str
+    kind: str
+
+
+class WebhookDropped(NamedTuple):
+    """An event will not be sent any more, or again."""
+
+    app_id: str
+    kind: str
+    reason: str
+
+
+class AppsReloaded(NamedTuple):
+    """An app store looked for changes; ``ok`` is False when it could not read them and the old apps stay."""
+
+    ok: bool
+
+
 Occurrence = (
     ConnectionOpened
     | ConnectionRefused
@@ -168,4 +209,9 @@ Occurrence = (
     | ClientEventSent
     | CacheMissed
     | ApiCalled
+    | WebhookSent
+    | WebhookFailed
+    | WebhookRetried
+    | WebhookDropped
+    | AppsReloaded
 )

@@ -46,6 +46,7 @@ class MetricsObserver:
         refused, dropped: connections and messages, by app id and reason.
         subscribed, unsubscribed: subscriptions, by app id and kind.
         deliveries: seconds from a publish to its last write, by app id and kind.
+        hears: what is counted, and how.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class MetricsObserver:
         self.subscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.unsubscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.deliveries: defaultdict[tuple[str, Kind], Histogram] = defaultdict(_delivery_histogram)
-        self._counting: dict[type, Callable[[Any], None]] = {
+        self.hears: dict[type, Callable[[Any], None]] = {
             ConnectionOpened: self._opened,
             ConnectionRefused: self._refused,
             ConnectionLost: self._lost,
@@ -76,12 +77,6 @@ class MetricsObserver:
             Unsubscribed: self._unsubscribed,
             ApiCalled: self._called,
         }
-
-    def __call__(self, occurrence: tuple[object, ...]) -> None:
-        """Count one occurrence; those that no metric counts are ignored."""
-        count = self._counting.get(type(occurrence))
-        if count is not None:
-            count(occurrence)
 
     def _opened(self, opened: ConnectionOpened) -> None:
         self.opened[opened.app_id] += 1

@@ -1,0 +1,59 @@
+"""Values that are kept for a time, without a timer for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from txpusher.interfaces import Clock
+
+V = TypeVar("V")
+
+
+class Expiring(Generic[V]):
+    """A dict whose values are forgotten when they are asked for too late, or when others come.
+
+    Args:
+        clock: tells the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # In the order of their last put, so that the oldest are found at the beginning.
+        self._kept: dict[Hashable, tuple[float, V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def put(self, key: Hashable, value: V, ttl: float) -> None:
+        """Keep a value, in place of an older one, for ``ttl`` seconds."""
+        now = self._clock.seconds()
+        self._forget_expired(now)
+        self._kept.pop(key, None)
+        self._kept[key] = (now + ttl, value)
+
+    def get(self, key: Hashable) -> tuple[V, float] | None:
+        """Give a value and the seconds it will still be kept, or None."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        until, value = kept
+        left = until - self._clock.seconds()
+        if left > 0:
+            return value, left
+        del self._kept[key]
+        return None
+
+    def pop(self, key: Hashable) -> None:
+        """Keep it no longer."""
+        self._kept.pop(key, None)
+
+    def _forget_expired(self, now: float) -> None:
+        # A few per put are enough to keep up: each put adds at most one.
+        for _ in range(2):
+            oldest = next(iter(self._kept), None)
+            if oldest is None or self._kept[oldest][0] > now:
+                return
+            del self._kept[oldest]

@@ -1,0 +1,154 @@
+"""How the webhook targets of an app are written: a list of tables, in our spelling or in that of soketi and sockudo.
+
+Everything that can be wrong with a target is found when it is read, so that none is silent later.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from txpusher.errors import ConfigError
+from txpusher.model import WebhookTarget
+from txpusher.settings import read, secret, unknown
+from txpusher.spellings import WEBHOOK_SPELLINGS, in_our_words
+from txpusher.webhooks.kinds import KINDS
+
+OWN_HEADERS = frozenset(
+    {
+        *("content-type", "content-length", "host", "connection", "transfer-encoding"),
+        *("x-pusher-key", "x-pusher-signature"),
+    }
+)
+"""Headers that every request has already."""
+
+_TYPES = get_type_hints(WebhookTarget)
+_FILTER = ("channel_prefix", "channel_suffix", "channel_pattern")
+_KINDS: Mapping[str, Any] = {
+    "event_types": tuple[str, ...],
+    **dict.fromkeys(_FILTER, str),
+    "timeout": float,
+    "batch_window": float,
+    "batch_size": int,
+}
+_LEAST = {"timeout": 0.001, "batch_window": 0, "batch_size": 1}
+_ELSEWHERE = ("lambda", "lambda_function")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+def read_webhooks(value: object, where: str) -> tuple[WebhookTarget, ...]:
+    """Read the targets of an app.
+
+    Args:
+        value: targets or tables; or one text with a JSON list of tables, as SQL tables have it.
+        where: the setting.
+
+    Raises:
+        ConfigError: one of them is wrong; the error names the target by its position, never by its URL.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "[]")
+        except ValueError as error:
+            raise ConfigError(where, f"is not JSON: {error}") from error
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(where, "expected a list of targets (in TOML, tables [[app.webhooks]])")
+    return tuple(_target(item, f"{where} {number}") for number, item in enumerate(value, 1))
+
+
+def _target(item: object, where: str) -> WebhookTarget:
+    if isinstance(item, Mapping):
+        item = _from_table(item, where)
+    if not isinstance(item, WebhookTarget):
+        raise ConfigError(where, "expected a table with url, event_types and further settings")
+    _check(item, where)
+    return item
+
+
+def _from_table(table: Mapping[str, Any], where: str) -> WebhookTarget:
+    given = in_our_words(table, WEBHOOK_SPELLINGS, where)
+    if "filter" in given:
+        given |= _filter(given.pop("filter")[1], where)
+    for name, (written, _) in given.items():
+        if name in _ELSEWHERE:
+            raise ConfigError(f"{where}: {written}", "AWS Lambda cannot be called; give it a URL")
+        if name not in _TYPES:
+            raise unknown(f"{where}: {written}", name, _TYPES)
+    for name in ("url", "event_types"):
+        if name not in given:
+            raise ConfigError(f"{where}: {name}", "is missing")
+    values = {
+        name: read(value, _KINDS[name], f"{where}: {written}", least=_LEAST.get(name))
+        for name, (written, value) in given.items()
+        if name in _KINDS
+    }
+    if "headers" in given:
+        values["headers"] = _headers(given["headers"][1], f"{where}: headers")
+    return WebhookTarget(url=secret(given["url"][1], f"{where}: url"), **values)
+
+
+def _filter(value: object, where: str) -> dict[str, tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: filter", f"expected a table with {', '.join(_FILTER)}")
+    given = in_our_words(value, WEBHOOK_SPELLINGS, f"{where}: filter")
+    for name, (written, _) in given.items():
+        if name not in _FILTER:
+            raise unknown(f"{where}: filter: {written}", name, _FILTER)
+    return {name: (f"filter: {written}", text) for name, (written, text) in given.items()}
+
+
+def _headers(value: object, where: str) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, (list, tuple)):
+        value = dict(value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(where, "expected a table of names and values")
+    return tuple((str(name), secret(text, f"{where}: {name}")) for name, text in value.items())
+
+
+def _check(target: WebhookTarget, where: str) -> None:
+    _check_url(target.url, f"{where}: url")
+    if not target.event_types:
+        raise ConfigError(f"{where}: event_types", f"expected some of {', '.join(KINDS)}")
+    for kind in target.event_types:
+        if kind not in KINDS:
+            raise ConfigError(
+                f"{where}: event_types",
+                f"there is no {kind!r}; expected some of {', '.join(KINDS)}",
+            )
+    try:
+        re.compile(target.channel_pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"{where}: channel_pattern", f"is not a regular expression: {error}"
+        ) from error
+    for name, text in target.headers:
+        _check_header(name, text, f"{where}: headers: {name}")
+    for item in fields(target):
+        value = getattr(target, item.name)
+        if item.name in _LEAST and value is not None:
+            read(value, _KINDS[item.name], f"{where}: {item.name}", least=_LEAST[item.name])
+
+
+def _check_url(url: str, where: str) -> None:
+    # It may hold a secret and is not quoted.
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(where, "expected an address that begins with http:// or https://")
+    if parts.username is not None:
+        raise ConfigError(where, "a name and password do not work here; send them by headers")
+
+
+def _check_header(name: str, text: str, where: str) -> None:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
+        raise ConfigError(where, "is not a header that can be sent")
+    if name.lower() in OWN_HEADERS:
+        raise ConfigError(where, "is set by the server")
