@@ -24,7 +24,6 @@ from txpusher.core.admission import Admission
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
-from txpusher.core.running import start
 from txpusher.core.telling import teller
 from txpusher.http.authentication import Authenticator
 from txpusher.http.calls import Calls
@@ -45,13 +44,14 @@ from txpusher.ports import Ports
 from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
+from txpusher.served_apps import ServedApps
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from txpusher.config import Config
-    from txpusher.interfaces import AppStore
+    from txpusher.interfaces import Adapter, AppStore
     from txpusher.model import App, Counts, Event, PresenceMember
 
 _log = Logger()
@@ -79,17 +79,15 @@ class PusherService(Service):
     def __init__(self, config: Config, reactor: Any) -> None:
         self.config = config
         self._apps = _app_store(config, reactor)
-        self._known_apps: tuple[str, ...] = ()
+        self._served = ServedApps(self._apps, config.refuse_demo_secret)
         self._port = ""
-        # A store that answers at once can still stop the start; for another it is too late.
-        late = start(self._look_at_apps())
-        if late is not None:
-            late.addErrback(lambda failure: _log.failure("The apps cannot be served", failure))
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
             port=self._port_label,
-            snapshot=lambda: take(self.registry, self._known_apps),
+            snapshot=lambda: take(
+                self.registry, self._served.ids, store_ok=self._served.health().ok
+            ),
             clock=reactor,
         )
         self._tell = tell = teller(self._metrics.observer)
@@ -133,7 +131,8 @@ class PusherService(Service):
         calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
         events = Events(self.registry, allow_reserved=config.allow_reserved_events)
         cors = Cors(config.cors_origins)
-        health = Health(self._apps, self._adapter, self._admission)
+        parts = (self._adapter.health, self._served.health)
+        health = Health(self._apps, self._admission, parts)
         root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,
@@ -181,6 +180,8 @@ class PusherService(Service):
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        served = self._served.start(self.registry.app_changed, self._tell)
+        _logged(served, "The app store did not start")
         self._report(open_files)
 
     def stopService(self) -> Deferred[None]:
@@ -195,21 +196,14 @@ class PusherService(Service):
         self._public.close_connections()
         for part in self._sweeps():
             part.stop()
-        try:
-            await self._adapter.stop()
-        except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
-            _log.failure("The adapter did not stop")
+        await _stopped(self._adapter, "The adapter did not stop")
+        await _stopped(self._served, "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()
 
     def _sweeps(self) -> tuple[Liveness | IdleSweep, ...]:
         return (self._liveness, self._handshakes, self._publishers, self._closing)
-
-    async def _look_at_apps(self) -> None:
-        apps = list(await self._apps.all())
-        self.config.refuse_demo_secret(apps)
-        self._known_apps = tuple(app.id for app in apps)
 
     def _report(self, open_files: int) -> None:
         if self.config.demo:
@@ -223,7 +217,7 @@ class PusherService(Service):
             version=__version__,
             public=", ".join(self._public.addresses()),
             metrics=", ".join(self._private.addresses()) or "none",
-            apps=len(self._known_apps),
+            apps=len(self._served.ids),
             adapter=self.config.adapter.partition(":")[0],
             open_files=open_files,
             connections=max(0, open_files - 50),
@@ -270,6 +264,16 @@ class PusherService(Service):
         """End every connection that is signed in as this user."""
         return Deferred.fromCoroutine(self.registry.terminate(app_id, user_id))
 
+    def reload(self) -> Deferred[None]:
+        """Read the apps of ``--apps`` again, now. What is wrong with them is logged, and the old ones stay.
+
+        ``twistd txpusher`` does it on SIGHUP.
+
+        Returns:
+            A Deferred of its end; it does not fail on apps that cannot be read.
+        """
+        return Deferred.fromCoroutine(self._served.reload())
+
     def addresses(self) -> list[str]:
         """Give where it listens for clients now, such as ``127.0.0.1:6001``."""
         return self._public.addresses()
@@ -297,6 +301,13 @@ def _app_store(config: Config, reactor: Any) -> AppStore:
         return MemoryApps(config.served_apps())
     store: AppStore = make(config.apps, "txpusher.apps", "--apps", reactor, config.default_limits)
     return store
+
+
+async def _stopped(part: Adapter | ServedApps, otherwise: str) -> None:
+    try:
+        await part.stop()
+    except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
+        _log.failure("{what}", what=otherwise)
 
 
 def _logged(task: Coroutine[Any, Any, T], what: str) -> None:

@@ -1,5 +1,7 @@
 """Connections, subscriptions, presence, caches and publishing, on one node and on two."""
 
+from dataclasses import replace
+
 import pytest
 from twisted.logger import capturedLogs
 
@@ -591,3 +593,32 @@ def test_no_secret_leaves_the_node():
     text = repr(heard)
     assert APP.key not in text
     assert APP.secret not in text
+
+
+# Apps that change
+
+
+def test_new_settings_of_an_app():
+    """New settings count for the connections there are, and for nobody else's."""
+    node = Node()
+    client, other = node.connect(), node.connect(replace(APP, id="2"))
+    node.registry.app_changed("1", replace(APP, client_events=False))
+    node.registry.app_changed("3", None)
+    assert not client.connection.app.client_events
+    assert other.connection.app.client_events
+    assert client.wire.closed is other.wire.closed is None
+
+
+@pytest.mark.parametrize(
+    ("app", "code"), [(None, 4001), (replace(APP, enabled=False), 4003)], ids=["gone", "disabled"]
+)
+def test_an_app_that_is_served_no_more(app, code):
+    """Connections of an app that is gone or disabled are ended in slices; those of others stay."""
+    node = Node()
+    clients, other = [node.connect() for _ in range(150)], node.connect(replace(APP, id="2"))
+    node.registry.app_changed("1", app)
+    assert [client.wire.closed[0] for client in clients if client.wire.closed] == [code] * 100
+    node.clock.advance(0.1)
+    assert [client.wire.closed[0] for client in clients] == [code] * 150
+    assert other.wire.closed is None
+    assert node.registry.connection_count("1") == 0

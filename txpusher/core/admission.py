@@ -14,10 +14,12 @@ from twisted.logger import Logger
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.errors import (
     AppDisabled,
+    AppsUnavailable,
     ConnectionEnded,
     OriginNotAllowed,
     OverCapacity,
     OverQuota,
+    ServiceUnavailable,
     ShuttingDown,
     TlsRequired,
     UnknownApp,
@@ -77,7 +79,11 @@ class Admission:
 
     async def _app(self, handshake: Handshake) -> App:
         self._check_open()
-        app = await self._apps.by_key(check(handshake, strict=self._strict))
+        key = check(handshake, strict=self._strict)
+        try:
+            app = await self._apps.by_key(key)
+        except ServiceUnavailable as error:
+            raise AppsUnavailable from error
         if app is None:
             raise UnknownApp
         return app

@@ -1,17 +1,17 @@
-"""Sending all clients elsewhere, a slice at a time.
+"""Ending many connections, a slice at a time: all of them when the server stops, or those of one app.
 
 pusher-js reconnects at once and without jitter after 4200, so clients that are closed together come back together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from txpusher.errors import ShuttingDown
+from txpusher.errors import ConnectionEnded, ShuttingDown
 
 if TYPE_CHECKING:
     from txpusher.core.connection import Connection
@@ -24,12 +24,31 @@ CLOSING_TIME = 1.0
 
 
 async def drain(connections: Sequence[Connection], seconds: float, clock: Clock) -> None:
-    """Close connections with 4200, spread over a time; a few hundred need no spreading.
+    """Close connections with 4200, spread over a time, and give the last ones time to go.
 
     Args:
         connections: all of them.
         seconds: how long it may take.
         clock: waits between slices.
+    """
+    await end(connections, seconds, clock, ShuttingDown)
+    if connections:
+        await _wait(clock, min(CLOSING_TIME, seconds))
+
+
+async def end(
+    connections: Sequence[Connection],
+    seconds: float,
+    clock: Clock,
+    problem: Callable[[], ConnectionEnded],
+) -> None:
+    """End connections, spread over a time; a few hundred need no spreading.
+
+    Args:
+        connections: those that end.
+        seconds: how long it may take.
+        clock: waits between slices.
+        problem: makes what each is told.
     """
     size = (
         max(AT_LEAST, ceil(len(connections) * PAUSE / seconds))
@@ -40,9 +59,7 @@ async def drain(connections: Sequence[Connection], seconds: float, clock: Clock)
         if begin:
             await _wait(clock, PAUSE)
         for connection in connections[begin : begin + size]:
-            connection.end(ShuttingDown())
-    if connections:
-        await _wait(clock, min(CLOSING_TIME, seconds))
+            connection.end(problem())
 
 
 def _wait(clock: Clock, seconds: float) -> Deferred[None]:

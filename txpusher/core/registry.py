@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
+from txpusher.core.draining import end
 from txpusher.core.occurrences import ConnectionLost, ConnectionOpened, Occurrence
-from txpusher.errors import Terminated
+from txpusher.core.running import start
+from txpusher.errors import AppDisabled, Terminated, UnknownApp
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
 from txpusher.protocol.names import Kind, kind_of, new_socket_id, user_channel
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from txpusher.core.liveness import Liveness
     from txpusher.interfaces import Adapter, Clock, Wire
     from txpusher.model import App, Event, User
+
+APP_END = 5.0
+"""Seconds over which the connections of an app are ended that is gone or disabled."""
 
 
 class Options(NamedTuple):
@@ -37,11 +42,16 @@ class Options(NamedTuple):
 
 
 class LocalApp:
-    """What this process holds of one app."""
+    """What this process holds of one app.
 
-    __slots__ = ("channels", "connections")
+    Args:
+        app: as it is now.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("app", "channels", "connections")
+
+    def __init__(self, app: App) -> None:
+        self.app = app
         self.connections: dict[str, Connection] = {}
         self.channels: dict[str, Channel] = {}
 
@@ -79,7 +89,7 @@ class ChannelRegistry:
 
     def connect(self, app: App, wire: Wire) -> Connection:
         """Establish an admitted client and greet it."""
-        local = self.apps.setdefault(app.id, LocalApp())
+        local = self.apps.setdefault(app.id, LocalApp(app))
         socket_id = new_socket_id(self._randbelow)
         while socket_id in local.connections:
             socket_id = new_socket_id(self._randbelow)
@@ -100,6 +110,25 @@ class ChannelRegistry:
         if of_user is not None:
             of_user.remove(connection)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
+
+    def app_changed(self, app_id: str, app: App | None) -> None:
+        """Let new settings count for the connections there are; end those of an app that is gone or disabled.
+
+        Args:
+            app_id: the app.
+            app: as it is now, or None when it is gone.
+        """
+        local = self.apps.get(app_id)
+        if local is None:
+            return
+        connections = tuple(local.connections.values())
+        if app is not None:
+            local.app = app
+            for connection in connections:
+                connection.app = app
+        if app is None or not app.enabled:
+            problem = UnknownApp if app is None else AppDisabled
+            start(end(connections, APP_END, self.clock, problem))
 
     def connections(self) -> list[Connection]:
         """All connections of this process."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from txpusher.core.occurrences import (
     ApiCalled,
+    AppsReloaded,
     ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
@@ -46,6 +47,7 @@ class MetricsObserver:
         refused, dropped: connections and messages, by app id and reason.
         subscribed, unsubscribed: subscriptions, by app id and kind.
         deliveries: seconds from a publish to its last write, by app id and kind.
+        reloads: how often the apps were read again, by outcome.
         hears: what is counted, and how.
     """
 
@@ -65,6 +67,7 @@ class MetricsObserver:
         self.subscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.unsubscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.deliveries: defaultdict[tuple[str, Kind], Histogram] = defaultdict(_delivery_histogram)
+        self.reloads = {"ok": 0, "failed": 0}
         self.hears: dict[type, Callable[[Any], None]] = {
             ConnectionOpened: self._opened,
             ConnectionRefused: self._refused,
@@ -76,6 +79,7 @@ class MetricsObserver:
             Subscribed: self._subscribed,
             Unsubscribed: self._unsubscribed,
             ApiCalled: self._called,
+            AppsReloaded: self._reloaded,
         }
 
     def _opened(self, opened: ConnectionOpened) -> None:
@@ -118,6 +122,9 @@ class MetricsObserver:
         self.responses[app_id, status] += 1
         self.http_received[app_id] += received
         self.http_sent[app_id] += sent
+
+    def _reloaded(self, reloaded: AppsReloaded) -> None:
+        self.reloads["ok" if reloaded.ok else "failed"] += 1
 
 
 def _delivery_histogram() -> Histogram:

@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
 
 
-def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
+def take(registry: ChannelRegistry, app_ids: Iterable[str], *, store_ok: bool = True) -> Snapshot:
     """Count connections, channels and subscriptions.
 
     Args:
         registry: holds them.
-        app_ids: further apps that are known, though nobody may be connected to them.
+        app_ids: the apps that are known, though nobody may be connected to them.
+        store_ok: whether these are those that are written in the app store now.
     """
     connected = dict.fromkeys(app_ids, 0)
+    known = len(connected)
     channels: dict[str, Counter[str]] = {}
     subscriptions: dict[str, int] = {}
     for app_id, local in registry.apps.items():
         connected[app_id] = len(local.connections)
         channels[app_id] = Counter(channel.kind.value for channel in local.channels.values())
         subscriptions[app_id] = sum(len(channel.subscribers) for channel in local.channels.values())
-    return Snapshot(connected, channels, subscriptions)
+    return Snapshot(connected, channels, subscriptions, known, store_ok)
