@@ -237,6 +237,7 @@ class PusherService(Service):
 
         Raises:
             NotFound, Forbidden: (as a failure) there is no such app, or it is switched off.
+            ServiceUnavailable: (as a failure) the app is not known, and the app store is away.
             BadRequest, PayloadTooLarge: (as a failure) an event breaks a rule; nothing was published.
         """
 

@@ -6,7 +6,9 @@ A store's own tests subclass `SqlAppStoreContract` and say which database it is.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from twisted.internet.task import Clock
@@ -17,6 +19,8 @@ from tests.store_doubles import Heard, InstantPool
 from txpusher.errors import ServiceUnavailable
 from txpusher.model import App, Limits, WebhookTarget
 from txpusher.sql.store import SqlApps
+
+ROOT = Path(__file__).parents[2]
 
 SOKETI_COLUMNS = """
     {id} VARCHAR(255) NOT NULL PRIMARY KEY,
@@ -157,6 +161,17 @@ class SqlAppStoreContract(AppStoreContract):
         store = self.started()
         assert answer(store.by_key("soketi-key")) == SOKETI_APP
         assert answer(store.by_id("9")) == SOKETI_APP
+
+    def test_the_table_of_the_documentation(self):
+        """The table that the documentation shows can be made, and its app is served."""
+        text = (ROOT / "docs/app-stores.rst").read_text()
+        table, app = re.findall(r"^   ((?:CREATE|INSERT) .*?);$", text, re.DOTALL | re.MULTILINE)
+        self.execute(f"DROP TABLE IF EXISTS {self.quoted('apps')}")
+        for statement in (table, app):
+            self.execute(statement.replace('"key"', self.quoted("key")))
+        assert self.started().heard.changes == [
+            ("1001", App("1001", "shop-key", "a long random text"))
+        ]
 
     def test_ids_that_are_numbers(self):
         """The id may be a number, and a key or id that is none harms nobody."""
