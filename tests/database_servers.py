@@ -6,6 +6,7 @@ They refuse to run as root, and then run as somebody without rights.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -135,7 +136,10 @@ class DatabaseServer:
 
     def _who(self) -> dict[str, Any]:
         home = {**os.environ, "HOME": str(self.directory), "LC_ALL": "C"}
-        who = {"user": "nobody", "group": "nogroup"} if os.getuid() == 0 else {}
+        if os.getuid() != 0:
+            return {"cwd": self.directory, "env": home}
+        nobody = pwd.getpwnam("nobody")
+        who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         return {"cwd": self.directory, "env": home, **who}
 
 

@@ -346,6 +346,29 @@ def test_secrets_elsewhere(tmp_path):
     assert watched.heard.changes == [("1", replace(SHOP, secret="new"))]
 
 
+def test_a_secret_that_comes_later(tmp_path):
+    """A mistake may end without a change of the file: it is looked for every second, and logged once."""
+    secret = write(tmp_path / "secret", "old")
+    app = replace(SHOP, secret=f"file:{secret}")
+    watched = Watched(tmp_path / "apps.toml", app)
+    secret.unlink()
+    (log,) = watched.put(app, NEWS).look(10)
+    assert "cannot read" in log["log_format"].format(**log)
+    write(secret, "new")
+    watched.look(1)
+    assert watched.heard.reloads == [False, True]
+    assert watched.apps() == [replace(SHOP, secret="new"), NEWS]
+
+
+def test_the_same_mistake_again(watched):
+    """Each change that is wrong is told, and so is each reload."""
+    watched.put(text="").look()
+    watched.put(text=" ").look()
+    watched.look(5)
+    now(watched.store.reload())
+    assert watched.heard.reloads == [False, False, False]
+
+
 def test_stopped(watched):
     """A stopped store looks no more, and stopping it again does nothing."""
     now(watched.store.stop())

@@ -54,7 +54,11 @@ def test_connection_arguments():
     }
     assert where.quoted(where.table) == "`x`.`apps`"
     plain = database(parse("mysql://db/shop")).arguments
-    assert plain.keys().isdisjoint({"port", "user", "password", "ssl_ca", "ssl_verify_cert"})
+    local = database(parse("mysql:///shop?unix_socket=/run/x", "unix_socket"))
+    assert local.arguments["unix_socket"] == "/run/x"
+    assert plain.keys().isdisjoint(
+        {"port", "user", "password", "unix_socket", "ssl_ca", "ssl_verify_cert"}
+    )
 
 
 def test_created_by_url():

@@ -73,6 +73,8 @@ def test_connection_arguments():
         "client_encoding": "UTF8",
     }
     assert where.shown == "postgresql://db.example:5433/shop (table x.apps)"
+    local = database(parse("postgresql:///shop?host=/run/pg", "host"))
+    assert local.arguments["host"] == "/run/pg"
     assert database(parse("postgresql:///")).arguments.keys().isdisjoint({"host", "user", "dbname"})
 
 

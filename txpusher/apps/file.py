@@ -5,7 +5,8 @@ In TOML every app is a table ``[[app]]``; in JSON the file is a list of objects,
 The file is looked at once a second and read when it is another one: written to, replaced, or behind a symbolic link
 that leads elsewhere now, as in volumes of Kubernetes. Somebody may be writing it at that very moment, and half a list
 of apps is a list of apps, too: so it is read when it has not changed between two looks. It is taken as a whole or not
-at all; while it is wrong or gone, the apps that were read before go on.
+at all; while it is wrong or gone, the apps that were read before go on, and every look reads it again, as what is
+wrong may be elsewhere: a secret that it refers to, or a disk.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class FileApps(AppDirectory):
     async def reload(self) -> None:
         """Read the file now, and with it the secrets that it refers to."""
         if self._call is not None:
-            self._take(_state(self._path))
+            self._take(_state(self._path), asked=True)
 
     def health(self) -> Health:
         """Tell whether the file could be read when it was last another one."""
@@ -98,23 +99,26 @@ class FileApps(AppDirectory):
         # First, so that no error may end the looking.
         self._call = self._clock.callLater(LOOKS, self._look)
         before, self._seen = self._seen, _state(self._path)
-        if self._seen == before != self._read:
+        if self._seen == before and (self._seen != self._read or self._problem):
             self._take(self._seen)
 
-    def _take(self, state: tuple[int, ...]) -> None:
+    def _take(self, state: tuple[int, ...], *, asked: bool = False) -> None:
+        known = (self._read, self._problem)
         self._read = self._seen = state
         try:
             apps = _apps(self._path, self._defaults)
             self._check(apps)
         except ConfigError as error:
             self._problem = str(error)
-            _log.error(
-                "The apps stay as they were, as the new ones are wrong: {error}", error=error
-            )
+            if asked or known != (state, self._problem):
+                _log.error(
+                    "The apps stay as they were, as the new ones are wrong: {error}", error=error
+                )
+                self._reloaded(False)
         else:
             self._problem = ""
             self._serve(apps)
-        self._reloaded(not self._problem)
+            self._reloaded(True)
 
     def _serve(self, apps: tuple[App, ...]) -> None:
         different = self.replace(apps)

@@ -17,7 +17,7 @@ def create(url: str, reactor: Any, defaults: Limits) -> SqlApps:
     Raises:
         ConfigError: something about the URL is wrong, or the driver is missing.
     """
-    address = parse(url, "ssl_ca")
+    address = parse(url, "unix_socket", "ssl_ca")
     if len(address.path) < 2:
         raise ConfigError("--apps", "expected mysql://user:password@host/database")
     require("pymysql", "txpusher[mysql]")
@@ -31,6 +31,7 @@ def database(address: Address) -> Database:
         "port": address.port,
         "user": address.user,
         "password": address.password,
+        "unix_socket": address.options.get("unix_socket"),
     }
     authority = address.options.get("ssl_ca")
     verified = {"ssl_ca": authority, "ssl_verify_cert": True, "ssl_verify_identity": True}

@@ -21,7 +21,7 @@ def create(url: str, reactor: Any, defaults: Limits) -> SqlApps:
     Raises:
         ConfigError: something about the URL is wrong, or the driver is missing.
     """
-    address = parse(url, "sslmode", "sslrootcert")
+    address = parse(url, "host", "sslmode", "sslrootcert")
     require("psycopg", "txpusher[postgresql]")
     return SqlApps(database(address), address.ttl, defaults, reactor)
 
