@@ -231,6 +231,7 @@ def test_questions_before_the_table_was_read(make):
     assert (known, unknown) == ([], [])
     stored.logged(stored.pool.release)
     assert (known, unknown) == ([ONE], [None])
+    assert stored.pool.asked == 2
 
 
 # Rows that are wrong
@@ -245,7 +246,9 @@ def test_a_bad_row(stored):
     assert stored.apps() == [replace(TWO, enabled=False), ONE]
     problem = "apps: app '1': max_event_size: expected a whole number, not 'huge'"
     errors = [text for level, text in stored.logs if level is LogLevel.error]
-    assert errors == [f"An app stays as it was, as its new settings are wrong: {problem}"]
+    assert errors == [
+        f"An app has wrong settings, and goes on as it was if it was served before: {problem}"
+    ]
     assert stored.store.health() == (False, problem)
     assert stored.heard.reloads == [False, False, False]
     stored.execute("UPDATE apps SET max_event_size = NULL")

@@ -148,8 +148,10 @@ class SqlApps(AppDirectory):
             self._working = False
 
     async def _look_up(self, pool: Pool) -> None:
-        questions = self._lookups.next()
+        questions = self._still_open()
         names = sorted({question.name for question in questions})
+        if not names:
+            return
         try:
             found = await pool.run(lambda connection: self._reader.known(connection, names))
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
@@ -160,18 +162,20 @@ class SqlApps(AppDirectory):
         for question in questions:
             if question not in there:
                 self._lookups.settle(question, exists=False)
-        if not there.isdisjoint(questions):
-            await self._read(pool)
-            for question in there.intersection(questions):
-                self._conclude(question)
+        if not there.isdisjoint(questions) and await self._read(pool):
+            for question in self._still_open():
+                if question in there:
+                    self._lookups.settle(question, exists=True)
 
-    def _conclude(self, question: Question) -> None:
-        if self._known(question) is not None:
-            self._lookups.found(question)
-        else:
-            self._lookups.settle(question, exists=True)
+    def _still_open(self) -> list[Question]:
+        """Answer the questions about apps that were read meanwhile, and give the next of the others."""
+        questions = self._lookups.next()
+        for question in questions:
+            if self._known(question) is not None:
+                self._lookups.found(question)
+        return [question for question in questions if self._known(question) is None]
 
-    async def _read(self, pool: Pool) -> None:
+    async def _read(self, pool: Pool) -> bool:
         self._due = False
         reloads, self._reloads = self._reloads, []
         if reloads:
@@ -184,6 +188,7 @@ class SqlApps(AppDirectory):
             self._take(rows, asked=bool(reloads))
         for done in reloads:
             done.callback(None)
+        return not self._away
 
     # What comes of it
 
@@ -232,7 +237,7 @@ class SqlApps(AppDirectory):
         for app_id, problem in problems.items():
             if self._problems.get(app_id) != problem:
                 _log.error(
-                    "An app stays as it was, as its new settings are wrong: {problem}",
+                    "An app has wrong settings, and goes on as it was if it was served before: {problem}",
                     problem=problem,
                 )
 
