@@ -214,24 +214,24 @@ def test_no_answer_overtakes_another(stored):
     assert stored.heard.changes == [("3", replace(SHOP, id="3"))]
 
 
-def test_questions_before_the_table_was_read(make):
-    """Who comes before the first answer waits for it."""
+@pytest.mark.parametrize(("more", "asked"), [([], 1), (["nobody"], 2)])
+def test_questions_before_the_table_was_read(make, more, asked):
+    """Who comes before the first answer waits for it, and most need no other one."""
     stored = make(ONE)
-    stored.pool = None
-    make_pool = stored._pool
+    make_pool = stored.store._make_pool
 
-    def held(database, reactor):
-        pool = make_pool(database, reactor)
+    def held():
+        pool = make_pool()
         pool.held = []
         return pool
 
-    stored.store._make_pool = lambda: held(database(parse(f"sqlite://{stored.path}")), stored.clock)
+    stored.store._make_pool = held
     now(stored.heard.listen_to(stored.store))
-    known, unknown = stored.ask("one"), stored.ask("nobody")
-    assert (known, unknown) == ([], [])
+    outcomes = [stored.ask(key) for key in ["one", "one", *more]]
+    assert outcomes == [[]] * len(outcomes)
     stored.logged(stored.pool.release)
-    assert (known, unknown) == ([ONE], [None])
-    assert stored.pool.asked == 2
+    assert outcomes == [[ONE], [ONE], *[[None]] * len(more)]
+    assert stored.pool.asked == asked
 
 
 # Rows that are wrong
@@ -268,6 +268,16 @@ def test_a_bad_row_that_never_was_good(stored):
     stored.execute("UPDATE apps SET secret = 's3' WHERE id = 3")
     stored.advance(5)
     assert stored.ask("three") == [App("3", "three", "s3")]
+
+
+def test_a_bad_row_and_somebody_else(stored):
+    """Who asks for something else while a bad row is found gets an answer of his own."""
+    stored.execute("INSERT INTO apps (id, key) VALUES (3, 'three')")
+    stored.pool.held = []
+    bad, late = stored.ask("three"), stored.ask("nobody")
+    stored.logged(stored.pool.release)
+    assert refused(bad)
+    assert late == [None]
 
 
 def test_an_app_that_may_not_be_served(make):
