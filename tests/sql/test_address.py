@@ -48,6 +48,7 @@ def test_a_password_elsewhere(tmp_path, monkeypatch):
         ("db://[::1/x", "--apps", "is not a URL"),
         ("db://h:99999/x", "--apps", "is not a URL"),
         ("db://h/x?table", "--apps", "is not a URL"),
+        ("db://h/x#secret", "--apps", "in a password"),
         ("db://h/x?tabel=apps", "--apps: tabel", "did you mean table?"),
         ("db://h/x?table=", "--apps: table", "expected letters, digits and _"),
         ("db://h/x?table=apps;drop", "--apps: table", "expected letters"),
