@@ -20,7 +20,9 @@ from twisted.logger import Logger
 
 from txpusher import __version__, errors
 from txpusher.apps.memory import MemoryApps
+from txpusher.core import users, watchlists
 from txpusher.core.admission import Admission
+from txpusher.core.authorization import AuthorizationSweep
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
@@ -45,6 +47,7 @@ from txpusher.ports import Ports
 from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
+from txpusher.protocol.names import kind_of
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
@@ -101,8 +104,9 @@ class PusherService(Service):
             self._liveness,
             secrets.randbelow,
             tell,
-            Options(config.activity_timeout, config.only_pusher_error),
+            Options(config.activity_timeout, config.only_pusher_error, config.watchlist_delay),
         )
+        self._authorization = AuthorizationSweep(self.registry)
         self._admission = Admission(
             self._apps,
             self.registry,
@@ -196,6 +200,7 @@ class PusherService(Service):
         for part in self._sweeps():
             part.stop()
         try:
+            await watchlists.tell_all_away(self.registry)
             await self._adapter.stop()
         except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
             _log.failure("The adapter did not stop")
@@ -203,8 +208,14 @@ class PusherService(Service):
         await self._private.stop_listening()
         self._private.close_connections()
 
-    def _sweeps(self) -> tuple[Liveness | IdleSweep, ...]:
-        return (self._liveness, self._handshakes, self._publishers, self._closing)
+    def _sweeps(self) -> tuple[Liveness | IdleSweep | AuthorizationSweep, ...]:
+        return (
+            self._liveness,
+            self._authorization,
+            self._handshakes,
+            self._publishers,
+            self._closing,
+        )
 
     async def _look_at_apps(self) -> None:
         apps = list(await self._apps.all())
@@ -256,7 +267,12 @@ class PusherService(Service):
 
     def channels(self, app_id: str, prefix: str = "") -> Deferred[dict[str, Counts]]:
         """Give the occupied channels of an app whose names begin with ``prefix``, with their counts."""
-        return Deferred.fromCoroutine(self._adapter.roster.channels(app_id, prefix))
+
+        async def run() -> dict[str, Counts]:
+            found = await self._adapter.roster.channels(app_id, prefix)
+            return {name: counts for name, counts in found.items() if not kind_of(name).is_internal}
+
+        return Deferred.fromCoroutine(run())
 
     def counts(self, app_id: str, channels: Sequence[str]) -> Deferred[list[Counts]]:
         """Give the counts of these channels, in their order."""
@@ -268,7 +284,7 @@ class PusherService(Service):
 
     def terminate(self, app_id: str, user_id: str) -> Deferred[None]:
         """End every connection that is signed in as this user."""
-        return Deferred.fromCoroutine(self.registry.terminate(app_id, user_id))
+        return Deferred.fromCoroutine(users.terminate(self.registry, app_id, user_id))
 
     def addresses(self) -> list[str]:
         """Give where it listens for clients now, such as ``127.0.0.1:6001``."""

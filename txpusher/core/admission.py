@@ -112,5 +112,5 @@ class Admission:
         ):
             raise OverCapacity
         quota = app.limits.max_connections
-        if quota is not None and registry.connection_count(app.id) >= quota:
+        if quota is not None and registry.counted(app.id) >= quota:
             raise OverQuota

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from txpusher.errors import ShuttingDown
+from txpusher.errors import ConnectionEnded, ShuttingDown
 
 if TYPE_CHECKING:
     from txpusher.core.connection import Connection
@@ -23,13 +23,19 @@ CLOSING_TIME = 1.0
 """Seconds that the last slice has for its closing handshakes."""
 
 
-async def drain(connections: Sequence[Connection], seconds: float, clock: Clock) -> None:
-    """Close connections with 4200, spread over a time; a few hundred need no spreading.
+async def drain(
+    connections: Sequence[Connection],
+    seconds: float,
+    clock: Clock,
+    problem: ConnectionEnded = ShuttingDown(),  # noqa: B008 - never changed
+) -> None:
+    """Close connections, spread over a time; a few hundred need no spreading.
 
     Args:
         connections: all of them.
         seconds: how long it may take.
         clock: waits between slices.
+        problem: tells clients why, and whether to come back.
     """
     size = (
         max(AT_LEAST, ceil(len(connections) * PAUSE / seconds))
@@ -40,7 +46,7 @@ async def drain(connections: Sequence[Connection], seconds: float, clock: Clock)
         if begin:
             await _wait(clock, PAUSE)
         for connection in connections[begin : begin + size]:
-            connection.end(ShuttingDown())
+            connection.end(problem)
     if connections:
         await _wait(clock, min(CLOSING_TIME, seconds))
 

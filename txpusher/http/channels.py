@@ -39,6 +39,7 @@ class Channels:
         answers = {
             name: api.counts_answer(kind_of(name), counts, info)
             for name, counts in channels.items()
+            if not kind_of(name).is_internal
         }
         return json_answer({"channels": answers})
 

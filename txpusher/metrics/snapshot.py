@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from txpusher.metrics.collector import Snapshot
+from txpusher.protocol.names import Kind
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
@@ -25,5 +26,9 @@ def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
     for app_id, local in registry.apps.items():
         connected[app_id] = len(local.connections)
         channels[app_id] = Counter(channel.kind.value for channel in local.channels.values())
-        subscriptions[app_id] = sum(len(channel.subscribers) for channel in local.channels.values())
+        subscriptions[app_id] = sum(
+            len(channel.subscribers)
+            for channel in local.channels.values()
+            if channel.kind is not Kind.WATCHLIST
+        )
     return Snapshot(connected, channels, subscriptions)
