@@ -138,6 +138,11 @@ await serve({
     for (const event of events) user.bind(event, (data) => tell({ client, user: event, data }));
     user.signin();
   },
+  watch({ client }) {
+    for (const name of ["online", "offline"]) {
+      clients[client].user.watchlist.bind(name, ({ user_ids }) => tell({ client, watchlist: name, users: user_ids }));
+    }
+  },
   async signedIn({ client }) {
     await clients[client].user.signinDonePromise;
     return clients[client].user.user_data;
