@@ -37,11 +37,18 @@ class Options(NamedTuple):
 
 
 class LocalApp:
-    """What this process holds of one app."""
+    """What this process holds of one app.
 
-    __slots__ = ("channels", "connections")
+    Attributes:
+        app: as it was when somebody connected last.
+        connections: by socket id.
+        channels: by name.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("app", "channels", "connections")
+
+    def __init__(self, app: App) -> None:
+        self.app = app
         self.connections: dict[str, Connection] = {}
         self.channels: dict[str, Channel] = {}
 
@@ -79,7 +86,8 @@ class ChannelRegistry:
 
     def connect(self, app: App, wire: Wire) -> Connection:
         """Establish an admitted client and greet it."""
-        local = self.apps.setdefault(app.id, LocalApp())
+        local = self.apps.setdefault(app.id, LocalApp(app))
+        local.app = app
         socket_id = new_socket_id(self._randbelow)
         while socket_id in local.connections:
             socket_id = new_socket_id(self._randbelow)
@@ -100,6 +108,11 @@ class ChannelRegistry:
         if of_user is not None:
             of_user.remove(connection)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
+
+    def app(self, app_id: str) -> App | None:
+        """Give an app that somebody has connected to, as it is now."""
+        local = self.apps.get(app_id)
+        return local.app if local else None
 
     def connections(self) -> list[Connection]:
         """All connections of this process."""

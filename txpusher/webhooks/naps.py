@@ -1,0 +1,43 @@
+"""Waiting that can be cut short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+if TYPE_CHECKING:
+    from txpusher.interfaces import Call, Clock
+
+
+class Nap:
+    """Waits a while; one sleeper at a time.
+
+    Args:
+        clock: tells when the time is over.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asleep: Deferred[None] | None = None
+        self._call: Call | None = None  # while there is something to cut short
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait as long, and never less than this turn of the reactor."""
+        self._asleep = Deferred()
+        call = self._clock.callLater(seconds, self._over)
+        self._call = call if seconds else None
+        await self._asleep
+
+    def wake(self) -> None:
+        """Let the wait end with this turn of the reactor; does nothing when nobody waits, or not longer than that."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+            self._clock.callLater(0, self._over)
+
+    def _over(self) -> None:
+        self._call = None
+        asleep, self._asleep = self._asleep, None
+        if asleep is not None:
+            asleep.callback(None)
