@@ -19,7 +19,7 @@ class Nap:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asleep: Deferred[None] | None = None
+        self._asleep: Deferred[None] = Deferred()
         self._call: Call | None = None  # while there is something to cut short
 
     async def sleep(self, seconds: float) -> None:
@@ -38,6 +38,4 @@ class Nap:
 
     def _over(self) -> None:
         self._call = None
-        asleep, self._asleep = self._asleep, None
-        if asleep is not None:
-            asleep.callback(None)
+        self._asleep.callback(None)

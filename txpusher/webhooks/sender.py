@@ -27,7 +27,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IConsumer
+    from twisted.internet.interfaces import IConsumer, ITransport
     from twisted.web.iweb import IAgent, IResponse
 
     from txpusher.webhooks.request import Request
@@ -103,6 +103,8 @@ class _Body:
 class _Discard(Protocol):
     """Reads the body of an answer, and closes the connection when it is too long."""
 
+    transport: ITransport
+
     def __init__(self) -> None:
         self._room = MOST_OF_ANSWER
         self.over: Deferred[None] = Deferred(lambda _: self._close())
@@ -117,8 +119,7 @@ class _Discard(Protocol):
             self.over.callback(None)
 
     def _close(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
+        self.transport.loseConnection()
 
 
 async def _thrown_away(response: IResponse, seconds: float, clock: Any) -> None:
