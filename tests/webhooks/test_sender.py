@@ -8,6 +8,7 @@ from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
 from twisted.web.resource import Resource
@@ -152,6 +153,18 @@ def test_a_connection_is_used_again():
     wire.protocol.connectionLost(Failure(ConnectionDone()))
     wire.send()
     assert len(wire.reactor.tcpClients) == 2
+
+
+def test_no_line_per_connection():
+    """Connections come and go without a word in the log."""
+    wire = Wire()
+    factory = wire.reactor.tcpClients[-1][2]
+    with capturedLogs() as logs:
+        factory.doStart()
+        wire.connect()
+        wire.read(OK)
+        factory.doStop()
+    assert logs == []
 
 
 def test_closing():

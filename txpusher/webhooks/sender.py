@@ -7,11 +7,13 @@ system's authorities, or those in the file that the variable SSL_CERT_FILE names
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import TimeoutError as NoAnswer
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
@@ -50,7 +52,7 @@ class Sender:
 
     def __init__(self, reactor: Any, agent: IAgent | None = None) -> None:
         self._clock = reactor
-        self._pool = HTTPConnectionPool(reactor)
+        self._pool = _Pool(reactor)
         self._pool.cachedConnectionTimeout = IDLE_TIME
         self._pool.maxPersistentPerHost = IDLE_CONNECTIONS
         # Reading all the authorities takes milliseconds; it is done once for a host, not for every connection.
@@ -80,6 +82,24 @@ class Sender:
     def close(self) -> None:
         """Keep no connection any longer."""
         self._pool.closeCachedConnections()
+
+
+class _Pool(HTTPConnectionPool):
+    def getConnection(self, key: Hashable, endpoint: Any) -> Deferred[Any]:
+        return super().getConnection(key, _Quietly(endpoint))
+
+
+@implementer(IStreamClientEndpoint)
+class _Quietly:
+    """Connects without the two lines in the log that Twisted writes for every connection."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        protocolFactory.noisy = False
+        connecting: Deferred[Any] = self._endpoint.connect(protocolFactory)
+        return connecting
 
 
 @implementer(IBodyProducer)
