@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from itertools import pairwise
+from typing import NamedTuple
 
 import pusher
 import pytest
-from harness import DEADLINE, free_port, run_to_end, wait_until
+from harness import DEADLINE, Server, free_port, run_to_end, wait_until
 from hook_receiver import DROP, HANG, LAST, REDIRECT, HookReceiver
 from wire import Credentials
 
@@ -79,9 +80,17 @@ def occupy(server, *channels, app=SHOP):
 # What is sent
 
 
+class Happened(NamedTuple):
+    """A server and the ids of those who sent client events."""
+
+    server: Server
+    on_presence: str
+    on_private: str
+
+
 @pytest.fixture
 def everything(serve, hooks):
-    """A server and its receiver after something of each kind has happened."""
+    """A server on which something of each kind has happened."""
     url = hooks.url(f"/hook?token={TOKEN}")
     server = serve([target(url, headers={"Authorization": f"Bearer {TOKEN}"})])
     client, other = server.connect(), server.connect()
@@ -98,12 +107,11 @@ def everything(serve, hooks):
     hooks.until(channel="private-a", name="client_event")
     client.unsubscribe("presence-a")
     hooks.until(name="channel_vacated")
-    server.sockets = client.socket_id, other.socket_id
-    return server
+    return Happened(server, client.socket_id, other.socket_id)
 
 
 def test_every_kind(everything, hooks):
-    first, second = everything.sockets
+    _, first, second = everything
     requests = [request.json for request in hooks.at("/hook")]
     assert all(body.keys() == {"time_ms", "events"} for body in requests)
     assert all(len(body["events"]) == 1 for body in requests)
@@ -170,7 +178,7 @@ def test_python_sdk(everything, hooks):
 
 
 def test_node_sdk(everything, hooks, node):
-    node.run("sdk", appId=SHOP.id, key=SHOP.key, secret=SHOP.secret, port=everything.port)
+    node.run("sdk", appId=SHOP.id, key=SHOP.key, secret=SHOP.secret, port=everything.server.port)
     for request in hooks.at("/hook"):
         headers = {name.lower(): value for name, value in request.headers}
         answer = node.run("webhook", headers=headers, rawBody=request.body.decode())
@@ -189,7 +197,7 @@ def test_metrics(everything, hooks):
     def number(name, kind, **more):
         labels = {"app_id": SHOP.id, "kind": kind, **more}
         text = ",".join(f'{label}="{value}"' for label, value in labels.items())
-        return everything.metrics().get(f"{name}{{{text}}}")
+        return everything.server.metrics().get(f"{name}{{{text}}}")
 
     wait_until(lambda: number("webhooks_sent_total", "channel_vacated") == 1, "its acceptance")
     assert number("webhooks_sent_total", "channel_occupied") == 3

@@ -1,5 +1,7 @@
 """What waits for a target: order, windows, retries, bounds, and the end."""
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -293,6 +295,19 @@ def test_a_bug_of_the_sender():
     target.put(2)
     target.turns()
     assert target.sent() == [[1], [2]]
+
+
+def test_a_bug_at_the_end():
+    """What an unexpected error left behind is counted at the end."""
+    target = Target()
+    target.queue._deliver = mock.Mock(side_effect=ZeroDivisionError)
+    with capturedLogs():
+        target.put(1, 2)
+        target.turns()
+    assert finish(target, 5).called
+    assert target.report == [("dropped", [1, 2], "stopped")]
+    assert target.queue.left == 2
+    assert target.is_idle()
 
 
 # Bounds

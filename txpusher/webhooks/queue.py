@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from txpusher.webhooks.naps import Nap
+from txpusher.webhooks.pausing import Pause
 from txpusher.webhooks.retrying import is_over, pause_after
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class TargetQueue:
         self._batch: list[WebhookEvent] = []
         self._tries = 0  # of this batch
         self._failures = 0  # in a row, of one batch or of several
-        self._window, self._pause = Nap(clock), Nap(clock)
+        self._window, self._backoff = Pause(clock), Pause(clock)
         self._request: Deferred[str | None] | None = None
         self._work: Deferred[None] | None = None
         self._until = inf  # when it has to end
@@ -110,28 +110,28 @@ class TargetQueue:
             self._work = Deferred.fromCoroutine(self._work_off())
             self._work.addErrback(lambda failure: _log.failure("Bug while sending", failure))
         elif len(self._waiting) >= self._size:
-            self._window.wake()
+            self._window.cut_short()
 
     async def finish(self, seconds: float) -> None:
         """Send at once what waits, and end when nothing waits any more or after as many seconds."""
         self._until = self._clock.seconds() + seconds
         cut = self._clock.callLater(seconds, self.end, "stopped")
-        self._window.wake()
-        self._pause.wake()
+        self._window.cut_short()
+        self._backoff.cut_short()
         if self._work is not None:
             ended: Deferred[None] = Deferred()
             self._work.addBoth(lambda _: ended.callback(None))
             await ended
         if not self._reason:
             cut.cancel()
-            self._reason = "stopped"
+            self.end("stopped")
 
     def end(self, reason: str) -> None:
         """Send nothing more; what waits is dropped for this reason, and so is what comes."""
         self._reason = reason
         self._drop(reason)
-        self._window.wake()
-        self._pause.wake()
+        self._window.cut_short()
+        self._backoff.cut_short()
         if self._request is not None:
             self._request.cancel()
 
@@ -142,7 +142,7 @@ class TargetQueue:
             while self._waiting or self._batch:
                 self._drop_expired()
                 if not self._batch and self._waiting:
-                    await self._window.sleep(self._window_left())
+                    await self._window.wait(self._window_left())
                     self._take()
                 if self._batch:
                     await self._attempt()
@@ -197,7 +197,7 @@ class TargetQueue:
     async def _wait_for_retry(self) -> None:
         seconds = pause_after(self._failures, self._random)
         if self._clock.seconds() + seconds < self._until:
-            await self._pause.sleep(seconds)
+            await self._backoff.wait(seconds)
         else:
             self._drop("stopped")
 
@@ -205,4 +205,5 @@ class TargetQueue:
         events = list(self)
         self.left += len(events)
         self._batch, self._waiting = [], deque()
-        self._report.dropped(events, reason)
+        if events:
+            self._report.dropped(events, reason)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Call, Clock
 
 
-class Nap:
-    """Waits a while; one sleeper at a time.
+class Pause:
+    """Lets one at a time wait for a while.
 
     Args:
         clock: tells when the time is over.
@@ -19,18 +19,18 @@ class Nap:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._asleep: Deferred[None] = Deferred()
+        self._waiting: Deferred[None] = Deferred()
         self._call: Call | None = None  # while there is something to cut short
 
-    async def sleep(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
         """Wait as long, and never less than this turn of the reactor."""
-        self._asleep = Deferred()
+        self._waiting = Deferred()
         call = self._clock.callLater(seconds, self._over)
         self._call = call if seconds else None
-        await self._asleep
+        await self._waiting
 
-    def wake(self) -> None:
-        """Let the wait end with this turn of the reactor; does nothing when nobody waits, or not longer than that."""
+    def cut_short(self) -> None:
+        """End the wait with this turn of the reactor; does nothing when nobody waits for longer than that."""
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -38,4 +38,4 @@ class Nap:
 
     def _over(self) -> None:
         self._call = None
-        self._asleep.callback(None)
+        self._waiting.callback(None)
