@@ -13,14 +13,16 @@ from txpusher.config import SETTINGS
 from txpusher.http.root import Root
 from txpusher.metrics.collector import Snapshot
 from txpusher.metrics.facade import Metrics
-from txpusher.model import App, Limits
+from txpusher.model import App, Limits, WebhookTarget
 from txpusher.protocol.names import Kind
+from txpusher.webhooks.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.rst").read_text()
 METRICS = (ROOT / "docs/metrics.rst").read_text()
 HTTP_API = (ROOT / "docs/http-api.rst").read_text()
+WEBHOOKS = (ROOT / "docs/webhooks.rst").read_text()
 PROTOCOL = (ROOT / "docs/protocol-notes.rst").read_text()
 
 
@@ -113,6 +115,22 @@ def test_readme_has_every_limit_with_its_default():
     assert {code(name): default for name, default, _ in rows(section(README, "Limits"))} == {
         field.name: "none" if field.default is None else str(field.default)
         for field in fields(Limits)
+    }
+
+
+def test_webhooks_has_every_kind():
+    documented = [code(name) for name, *_ in rows(section(WEBHOOKS, "What is sent"))]
+    assert sorted(documented) == sorted(KINDS)
+
+
+def test_webhooks_has_every_setting_of_a_target_with_its_default():
+    documented = {code(name): default for name, default, _ in rows(section(WEBHOOKS, "Targets"))}
+    words = {(): "none", 10.0: "10 seconds", "": "", MISSING: ""}
+    usual = {
+        name: f"``--webhook-{name.replace('_', '-')}``" for name in documented if "batch" in name
+    }
+    assert documented == {
+        field.name: usual.get(field.name) or words[field.default] for field in fields(WebhookTarget)
     }
 
 

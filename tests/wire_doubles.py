@@ -229,6 +229,7 @@ class Api:
     Attributes:
         node: its core, with subscribers to connect and all that was told.
         time: what it takes for the time of day.
+        checks: what its health depends on.
     """
 
     def __init__(
@@ -248,10 +249,11 @@ class Api:
         self.apps: Any = MemoryApps(apps or (APP,))
         self.admission = Admission(self.apps, node.registry, max_connections=max_connections)
         self.cors = Cors(origins)
+        self.checks: list[Any] = [node.adapter.health]
         authenticator = Authenticator(self.apps, lambda: self.time, path_prefix)
         calls = Calls(authenticator, self.apps, node.told)
         events = Events(node.registry, allow_reserved=allow_reserved)
-        health = Health(self.apps, node.adapter, self.admission)
+        health = Health(self.apps, self.admission, self.checks)
         self.root = Root(
             calls, events, Channels(node.registry), Users(node.registry), health, self.cors
         )

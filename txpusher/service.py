@@ -1,8 +1,8 @@
 """The composition root: what a running server is made of, in the order of building and of stopping.
 
 Stopping is sequential, so that nothing lies to anybody: ``/up`` turns 503, the listeners close, clients are sent
-elsewhere in slices over the drain time, the adapter leaves the cluster, and the metrics page, which showed all of it,
-goes last.
+elsewhere in slices over the drain time, webhooks tell that they are gone, the adapter leaves the cluster, and the
+metrics page, which showed all of it, goes last.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
 from txpusher.protocol.names import kind_of
+from txpusher.webhooks.facade import Webhooks
+from txpusher.webhooks.queue import Terms
+from txpusher.webhooks.sender import Sender
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ CLOSING_TIME = 5.0
 """Seconds a client has to go along with the end of its connection."""
 KEEP_ALIVE = 90.0
 """Seconds an API caller's connection may be idle: more than the 60 to 75 of common proxies."""
+FLUSHING_TIME = 1.0
+"""Seconds that webhooks have at the end, however long the drain took."""
 
 
 class PusherService(Service):
@@ -92,10 +97,20 @@ class PusherService(Service):
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
             port=self._port_label,
-            snapshot=lambda: take(self.registry, self._known_apps),
+            snapshot=lambda: take(self.registry, self._known_apps, self._webhooks.waiting()),
             clock=reactor,
         )
-        self._tell = tell = teller(self._metrics.observer)
+        self._webhooks = Webhooks(
+            lambda app_id: self.registry.app(app_id),  # noqa: PLW0108 - made below, and told by
+            Sender(reactor),
+            reactor,
+            time.time,
+            random.random,
+            teller(self._metrics.observer),
+            config.webhook_delay,
+            Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+        )
+        self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
         self.registry: ChannelRegistry = ChannelRegistry(
@@ -137,7 +152,8 @@ class PusherService(Service):
         calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
         events = Events(self.registry, allow_reserved=config.allow_reserved_events)
         cors = Cors(config.cors_origins)
-        health = Health(self._apps, self._adapter, self._admission)
+        checks = (self._adapter.health, self._webhooks.health)
+        health = Health(self._apps, self._admission, checks)
         root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,
@@ -182,6 +198,7 @@ class PusherService(Service):
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
+        self._webhooks.start()
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
@@ -194,11 +211,14 @@ class PusherService(Service):
 
     async def _stop(self) -> None:
         self._admission.closing = True
+        end = self.reactor.seconds() + self.config.drain
+        self._webhooks.close()
         await self._public.stop_listening()
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
         for part in self._sweeps():
             part.stop()
+        await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         try:
             await watchlists.tell_all_away(self.registry)
             await self._adapter.stop()
