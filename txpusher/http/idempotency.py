@@ -74,7 +74,7 @@ class Idempotency:
                 else:
                     earlier[key] = answer
             published = await publish(earlier)
-        except BaseException:
+        except Exception:
             for key in taken:
                 await _tried(self._receipts.release(app.id, key))
             raise
