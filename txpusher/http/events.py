@@ -125,7 +125,8 @@ class Events:
 
 
 def _key_of(request: ApiRequest, app: App) -> str | None:
-    return api.parse_key(request.headers.get(HEADER), app.limits, "X-Idempotency-Key")
+    key = request.headers.get(HEADER)
+    return None if key is None else api.parse_key(key, app.limits, "X-Idempotency-Key")
 
 
 def _again(earlier: Mapping[str, bytes], name: str) -> Answer | None:

@@ -64,13 +64,13 @@ class Idempotency:
         if ttl is None:
             return await publish({})
         earlier: dict[str, bytes] = {}
-        taken: list[str] = []
+        taken: dict[str, bytes] = {}
         try:
             # In one order everywhere, so that no two batches wait for each other.
-            for key in sorted(prints):
-                answer = await self._claim(app, key, prints[key], ttl)
+            for key, own in sorted(prints.items()):
+                answer = await self._claim(app, key, own, ttl)
                 if answer is None:
-                    taken.append(key)
+                    taken[key] = own
                 else:
                     earlier[key] = answer
             published = await publish(earlier)
@@ -78,8 +78,8 @@ class Idempotency:
             for key in taken:
                 await _tried(self._receipts.release(app.id, key))
             raise
-        for key in taken:
-            receipt = Receipt(prints[key], published.body)
+        for key, own in taken.items():
+            receipt = Receipt(own, published.body)
             await _tried(self._receipts.settle(app.id, key, receipt, ttl))
         return published
 

@@ -128,10 +128,11 @@ def _publication(
     distinct: tuple[Any, ...] = (
         tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
     )
+    key = fields.get("idempotency_key")
     return Publication(
         Event(name, distinct, data, socket_id),
         parse_info(fields.get("info")),
-        parse_key(fields.get("idempotency_key"), limits),
+        None if key is None else parse_key(key, limits),
     )
 
 
@@ -206,19 +207,17 @@ def parse_info(info: object) -> Attributes:
     return frozenset(name.strip() for name in info.split(","))
 
 
-def parse_key(key: object, limits: Limits, field: str = "idempotency_key") -> str | None:
+def parse_key(key: object, limits: Limits, field: str = "idempotency_key") -> str:
     """Read an idempotency key.
 
     Args:
-        key: the key; None is none.
+        key: the key.
         limits: how long it may be.
         field: where it is written.
 
     Raises:
         BadRequest: it is not a string, empty, or too long; the text names the field.
     """
-    if key is None:
-        return None
     if not isinstance(key, str) or not key:
         raise BadRequest(f"{field} must be a non-empty string")
     if len(key) > limits.max_idempotency_key_length:
