@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
+from tests.test_limit_edges import TABLE
 from txpusher import errors
 from txpusher.app_settings import APP_SETTINGS
 from txpusher.config import SETTINGS
@@ -98,7 +99,7 @@ def test_configuration_has_every_setting_with_its_default():
 
 def test_configuration_has_every_app_setting_with_its_default():
     documented = {
-        code(name): default for name, default, _ in rows(section(CONFIGURATION, "App settings"))
+        code(name): default for name, default, *_ in rows(section(CONFIGURATION, "App settings"))
     }
     assert tuple(documented) == APP_SETTINGS
     for field in (*fields(App), *fields(Limits)):
@@ -109,6 +110,27 @@ def test_configuration_has_every_app_setting_with_its_default():
         if field.name == "webhooks":
             words[()] = "none"
         assert documented[field.name] == words.get(default, str(default)), field.name
+
+
+LIMITS = {
+    code(row[0]): row for row in rows(section(CONFIGURATION, "App settings")) if len(row) == 5
+}
+
+
+def test_configuration_says_everything_about_every_limit():
+    """A limit has a name, a default, a unit, a place where it is enforced, and an answer."""
+    assert list(LIMITS) == [field.name for field in fields(Limits)]
+    assert all(all(cells) for cells in LIMITS.values())
+    units = {"sockets", "events", "calls", "channels", "users", "bytes", "characters", "seconds"}
+    assert {cells[2].removesuffix(" a second") for cells in LIMITS.values()} == units
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name, _, answer in TABLE], ids=str)
+def test_limits_are_answered_as_documented(name, answer):
+    """What one more than the limit is answered stands in the documentation."""
+    documented = LIMITS[name][4]
+    for part in answer if isinstance(answer, tuple) else (answer,):
+        assert re.search(rf"\b{part}\b|pusher:{part}", documented)
 
 
 def test_readme_has_every_limit_with_its_default():

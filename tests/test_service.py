@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from twisted.application.service import MultiService
@@ -58,8 +59,9 @@ class Server:
     def socket(self, path="/app/key?protocol=7"):
         return SocketClient(self.protocol(), path)
 
-    def publish(self, **fields):
-        return publish(event(**fields), app=APP, auth_timestamp=str(int(time.time())))
+    def publish(self, headers=None, **fields):
+        now = str(int(time.time()))
+        return publish(event(**fields), app=APP, auth_timestamp=now, headers=headers)
 
     def metric(self, line):
         """Give the value of a sample on the metrics page, or None."""
@@ -252,6 +254,36 @@ def test_sizes_and_limits():
     socket.take()
     socket.send(1, b"x" * 21)
     assert closed(socket) == 1009
+
+
+def test_limits_of_addresses():
+    """How often an address may call and connect is what the configuration says, as is who tells the address."""
+    server = Server(max_api_calls_per_minute=1, max_connects_per_minute=2, trusted_hops=1).start()
+    statuses, codes = [], []
+    for host in ("203.0.113.1", "203.0.113.1", "203.0.113.2"):
+        headers = {"X-Forwarded-For": f"203.0.113.9, {host}"}
+        request = server.publish(data="x", headers=headers)
+        statuses.append(server.http().ask(request).status)
+        sockets = [SocketClient(server.protocol(), "/app/key", headers) for _ in range(2)]
+        codes += [socket.frames()[-1].opcode for socket in sockets]
+    assert statuses == [200, 429, 200]
+    assert codes == [1, 1, 8, 8, 1, 1]
+
+
+def test_limits_of_apps_and_idempotency_keys():
+    """What an app publishes is limited and remembered over HTTP; publishing in the process is neither."""
+    app = replace(APP, limits=Limits(max_backend_events_per_second=2))
+    server = Server(app_list=(app,)).start()
+    socket = server.socket()
+    socket.say("pusher:subscribe", {"channel": "news"})
+    socket.take()
+    once = server.publish(data="once", idempotency_key="k")
+    requests = [once, once, server.publish(data="more"), server.publish(data="less")]
+    assert [server.http().ask(each).status for each in requests] == [200, 200, 200, 429]
+    for _ in range(3):
+        assert server.service.publish("1", Event("e", ("news",), "own")).called
+    server.reactor.advance(0)
+    assert [message["data"] for message in socket.messages()] == ["once", "more", *["own"] * 3]
 
 
 def test_strictness_and_reserved_names():

@@ -11,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import Service
@@ -35,6 +36,8 @@ from txpusher.http.events import Events
 from txpusher.http.exchange import Cors
 from txpusher.http.fast_lane import FastLane, Lane
 from txpusher.http.health import Health
+from txpusher.http.idempotency import Idempotency
+from txpusher.http.rate_limits import RateLimits
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
@@ -48,6 +51,7 @@ from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
 from txpusher.protocol.names import kind_of
+from txpusher.transport import address_of
 from txpusher.webhooks.facade import Webhooks
 from txpusher.webhooks.queue import Terms
 from txpusher.webhooks.sender import Sender
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from txpusher.config import Config
     from txpusher.interfaces import AppStore
     from txpusher.model import App, Counts, Event, PresenceMember
+    from txpusher.transport import AddressOf
 
 _log = Logger()
 T = TypeVar("T")
@@ -126,6 +131,7 @@ class PusherService(Service):
             self._apps,
             self.registry,
             max_connections=config.max_connections,
+            max_connects_per_minute=config.max_connects_per_minute,
             strict=config.strict_handshake,
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
@@ -139,6 +145,7 @@ class PusherService(Service):
             path_prefix=config.path_prefix,
             max_message_size=config.max_message_size,
             max_backlog=config.max_backlog,
+            address_of=self._address_of(config.max_connects_per_minute),
         )
         public = self._public_port(reactor)
         self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
@@ -149,15 +156,24 @@ class PusherService(Service):
     def _public_port(self, reactor: Any) -> PublicPort:
         """Build the HTTP side, and the port that tells it from WebSockets."""
         config, tell = self.config, self._tell
-        calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
-        events = Events(self.registry, allow_reserved=config.allow_reserved_events)
+        limits = RateLimits(reactor, config.max_api_calls_per_minute)
+        authenticator = Authenticator(self._apps, time.time, config.path_prefix)
+        calls = Calls(authenticator, self._apps, limits, tell)
+        events = Events(
+            self.registry,
+            limits,
+            Idempotency(self._adapter.receipts, reactor),
+            allow_reserved=config.allow_reserved_events,
+        )
+        channels = Channels(self.registry, limits)
         cors = Cors(config.cors_origins)
         checks = (self._adapter.health, self._webhooks.health)
         health = Health(self._apps, self._admission, checks)
-        root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
+        root = Root(calls, events, channels, Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,
             "max_request_size": config.max_request_size,
+            "address_of": self._address_of(config.max_api_calls_per_minute),
         }
         site = ApiSite(root.app.resource(), reactor, cors, tell, self._closing, **shared)
         lane = Lane(
@@ -177,6 +193,10 @@ class PusherService(Service):
             idle=self._handshakes,
             tell=tell,
         )
+
+    def _address_of(self, limit: int | None) -> AddressOf | None:
+        """Look at the addresses of clients only where they have a limit."""
+        return partial(address_of, trusted_hops=self.config.trusted_hops) if limit else None
 
     # Starting and stopping
 
