@@ -79,6 +79,14 @@ def test_made_apps():
             [{**TABLE, "allowed_origins": [1]}],
             "^app '1': allowed_origins: expected a list of texts",
         ),
+        (
+            [{**TABLE, "allowed_origins": []}],
+            "^app '1': allowed_origins: expected some origins; leave it out to allow all$",
+        ),
+        (
+            [{**TABLE, "allowedOrigins": ["https://*.*.example.com"]}],
+            "^app '1': allowed_origins: expected at most one [*] in",
+        ),
         ([App("1", "k", "")], "^app '1': secret: the secret is empty$"),
         ([App("1", "k", "s", limits=Limits(cache_ttl=0))], "^app '1': cache_ttl: "),
         (["1:k:s", "1:l:s"], "^app: two apps have the id '1'$"),

@@ -115,6 +115,12 @@ def _from_table(table: Mapping[str, Any], setting: str, position: int, defaults:
     app_id, key = settings(dict.fromkeys(("id", "key"), str)).values()
     password = secret(given["secret"][1], f"{where}: secret")
     switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS))
+    if switches.get("allowed_origins") == ():
+        # An empty variable in a template would otherwise let everybody in, or nobody.
+        raise ConfigError(
+            f"{where}: {given['allowed_origins'][0]}",
+            "expected some origins; leave it out to allow all",
+        )
     if "webhooks" in given:
         switches["webhooks"] = read_webhooks(given["webhooks"][1], f"{where}: webhooks")
     return _checked(App(app_id, key, password, **switches, limits=limits), where)

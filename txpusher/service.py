@@ -1,8 +1,8 @@
 """The composition root: what a running server is made of, in the order of building and of stopping.
 
 Stopping is sequential, so that nothing lies to anybody: ``/up`` turns 503, the listeners close, clients are sent
-elsewhere in slices over the drain time, the adapter leaves the cluster, and the metrics page, which showed all of it,
-goes last.
+elsewhere in slices over the drain time, webhooks tell that they are gone, the adapter leaves the cluster, and the
+metrics page, which showed all of it, goes last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import Service
@@ -20,7 +21,9 @@ from twisted.logger import Logger
 
 from txpusher import __version__, errors
 from txpusher.apps.memory import MemoryApps
+from txpusher.core import users, watchlists
 from txpusher.core.admission import Admission
+from txpusher.core.authorization import AuthorizationSweep
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
@@ -32,6 +35,8 @@ from txpusher.http.events import Events
 from txpusher.http.exchange import Cors
 from txpusher.http.fast_lane import FastLane, Lane
 from txpusher.http.health import Health
+from txpusher.http.idempotency import Idempotency
+from txpusher.http.rate_limits import RateLimits
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
@@ -44,15 +49,21 @@ from txpusher.ports import Ports
 from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
+from txpusher.protocol.names import kind_of
 from txpusher.served_apps import ServedApps
+from txpusher.transport import address_of
+from txpusher.webhooks.facade import Webhooks
+from txpusher.webhooks.queue import Terms
+from txpusher.webhooks.sender import Sender
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from txpusher.config import Config
-    from txpusher.interfaces import Adapter, AppStore
+    from txpusher.interfaces import AppStore
     from txpusher.model import App, Counts, Event, PresenceMember
+    from txpusher.transport import AddressOf
 
 _log = Logger()
 T = TypeVar("T")
@@ -61,6 +72,8 @@ CLOSING_TIME = 5.0
 """Seconds a client has to go along with the end of its connection."""
 KEEP_ALIVE = 90.0
 """Seconds an API caller's connection may be idle: more than the 60 to 75 of common proxies."""
+FLUSHING_TIME = 1.0
+"""Seconds that webhooks have at the end, however long the drain took."""
 
 
 class PusherService(Service):
@@ -86,11 +99,24 @@ class PusherService(Service):
             prefix=config.metrics_prefix,
             port=self._port_label,
             snapshot=lambda: take(
-                self.registry, self._served.ids, store_ok=self._served.health().ok
+                self.registry,
+                self._served.ids,
+                self._webhooks.waiting(),
+                store_ok=self._served.health().ok,
             ),
             clock=reactor,
         )
-        self._tell = tell = teller(self._metrics.observer)
+        self._webhooks = Webhooks(
+            lambda app_id: self.registry.app(app_id),  # noqa: PLW0108 - made below, and told by
+            Sender(reactor),
+            reactor,
+            time.time,
+            random.random,
+            teller(self._metrics.observer),
+            config.webhook_delay,
+            Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+        )
+        self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
         self.registry: ChannelRegistry = ChannelRegistry(
@@ -99,12 +125,14 @@ class PusherService(Service):
             self._liveness,
             secrets.randbelow,
             tell,
-            Options(config.activity_timeout, config.only_pusher_error),
+            Options(config.activity_timeout, config.only_pusher_error, config.watchlist_delay),
         )
+        self._authorization = AuthorizationSweep(self.registry)
         self._admission = Admission(
             self._apps,
             self.registry,
             max_connections=config.max_connections,
+            max_connects_per_minute=config.max_connects_per_minute,
             strict=config.strict_handshake,
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
@@ -118,6 +146,7 @@ class PusherService(Service):
             path_prefix=config.path_prefix,
             max_message_size=config.max_message_size,
             max_backlog=config.max_backlog,
+            address_of=self._address_of(config.max_connects_per_minute),
         )
         public = self._public_port(reactor)
         self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
@@ -128,15 +157,24 @@ class PusherService(Service):
     def _public_port(self, reactor: Any) -> PublicPort:
         """Build the HTTP side, and the port that tells it from WebSockets."""
         config, tell = self.config, self._tell
-        calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
-        events = Events(self.registry, allow_reserved=config.allow_reserved_events)
+        limits = RateLimits(reactor, config.max_api_calls_per_minute)
+        authenticator = Authenticator(self._apps, time.time, config.path_prefix)
+        calls = Calls(authenticator, self._apps, limits, tell)
+        events = Events(
+            self.registry,
+            limits,
+            Idempotency(self._adapter.receipts, reactor),
+            allow_reserved=config.allow_reserved_events,
+        )
+        channels = Channels(self.registry, limits)
         cors = Cors(config.cors_origins)
-        parts = (self._adapter.health, self._served.health)
-        health = Health(self._apps, self._admission, parts)
-        root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
+        checks = (self._adapter.health, self._served.health, self._webhooks.health)
+        health = Health(self._apps, self._admission, checks)
+        root = Root(calls, events, channels, Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,
             "max_request_size": config.max_request_size,
+            "address_of": self._address_of(config.max_api_calls_per_minute),
         }
         site = ApiSite(root.app.resource(), reactor, cors, tell, self._closing, **shared)
         lane = Lane(
@@ -156,6 +194,10 @@ class PusherService(Service):
             idle=self._handshakes,
             tell=tell,
         )
+
+    def _address_of(self, limit: int | None) -> AddressOf | None:
+        """Look at the addresses of clients only where they have a limit."""
+        return partial(address_of, trusted_hops=self.config.trusted_hops) if limit else None
 
     # Starting and stopping
 
@@ -177,6 +219,7 @@ class PusherService(Service):
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
+        self._webhooks.start()
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
@@ -191,19 +234,32 @@ class PusherService(Service):
 
     async def _stop(self) -> None:
         self._admission.closing = True
+        end = self.reactor.seconds() + self.config.drain
+        self._webhooks.close()
         await self._public.stop_listening()
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
         for part in self._sweeps():
             part.stop()
-        await _stopped(self._adapter, "The adapter did not stop")
-        await _stopped(self._served, "The app store did not stop")
+        await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
+        await _tried(self._leave(), "The adapter did not stop")
+        await _tried(self._served.stop(), "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()
 
-    def _sweeps(self) -> tuple[Liveness | IdleSweep, ...]:
-        return (self._liveness, self._handshakes, self._publishers, self._closing)
+    async def _leave(self) -> None:
+        await watchlists.tell_all_away(self.registry)
+        await self._adapter.stop()
+
+    def _sweeps(self) -> tuple[Liveness | IdleSweep | AuthorizationSweep, ...]:
+        return (
+            self._liveness,
+            self._authorization,
+            self._handshakes,
+            self._publishers,
+            self._closing,
+        )
 
     def _report(self, open_files: int) -> None:
         if self.config.demo:
@@ -251,7 +307,12 @@ class PusherService(Service):
 
     def channels(self, app_id: str, prefix: str = "") -> Deferred[dict[str, Counts]]:
         """Give the occupied channels of an app whose names begin with ``prefix``, with their counts."""
-        return Deferred.fromCoroutine(self._adapter.roster.channels(app_id, prefix))
+
+        async def run() -> dict[str, Counts]:
+            found = await self._adapter.roster.channels(app_id, prefix)
+            return {name: counts for name, counts in found.items() if not kind_of(name).is_internal}
+
+        return Deferred.fromCoroutine(run())
 
     def counts(self, app_id: str, channels: Sequence[str]) -> Deferred[list[Counts]]:
         """Give the counts of these channels, in their order."""
@@ -263,7 +324,7 @@ class PusherService(Service):
 
     def terminate(self, app_id: str, user_id: str) -> Deferred[None]:
         """End every connection that is signed in as this user."""
-        return Deferred.fromCoroutine(self.registry.terminate(app_id, user_id))
+        return Deferred.fromCoroutine(users.terminate(self.registry, app_id, user_id))
 
     def reload(self) -> Deferred[None]:
         """Read the apps of ``--apps`` again, now. What is wrong with them is logged, and the old ones stay.
@@ -304,9 +365,9 @@ def _app_store(config: Config, reactor: Any) -> AppStore:
     return store
 
 
-async def _stopped(part: Adapter | ServedApps, otherwise: str) -> None:
+async def _tried(task: Coroutine[Any, Any, None], otherwise: str) -> None:
     try:
-        await part.stop()
+        await task
     except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
         _log.failure("{what}", what=otherwise)
 

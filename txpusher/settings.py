@@ -125,7 +125,8 @@ def _text(value: object) -> str:
 
 
 def _text_or_none(value: object) -> str | None:
-    return None if value is None or value in {"", "none"} else _text(value)
+    text = "" if value is None else _text(value)
+    return None if text in {"", "none"} else text
 
 
 def _switch(value: object) -> bool:

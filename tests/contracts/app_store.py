@@ -65,6 +65,8 @@ def table(app):
         {name: dict(value) if name == "headers" else value for name, value in target.items()}
         for target in settings["webhooks"]
     ]
+    if not settings["allowed_origins"]:
+        del settings["allowed_origins"]
     return {**settings, **limits}
 
 

@@ -4,7 +4,7 @@ The machine keeps a model of who is where and what everybody has to read, and co
 serves every subscriber in a turn of its own, so that everything also happens in the middle of a broadcast.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import count
 from unittest import mock
@@ -17,11 +17,20 @@ from twisted.internet.task import Clock
 from tests.doubles import Client, InstantClock, cluster, data, now, turn
 from txpusher.core import channel as channel_module
 from txpusher.core.occurrences import ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved
+from txpusher.core.users import terminate
 from txpusher.model import App, Event, Limits
 
 LIMITS = Limits(max_client_events_per_second=None, max_presence_members=3)
 APPS = [
-    App(i, f"key{i}", "secret", client_events=True, subscription_count=True, limits=LIMITS)
+    App(
+        i,
+        f"key{i}",
+        "secret",
+        client_events=True,
+        subscription_count=True,
+        watchlist_events=i == "1",
+        limits=LIMITS,
+    )
     for i in "12"
 ]
 
@@ -44,6 +53,7 @@ class Browser:
     user: str | None = None
     due: dict[str, list[str]] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
+    watchlist: list[str] = field(default_factory=list)
 
     def __hash__(self):
         return id(self)
@@ -78,6 +88,14 @@ class Browser:
             m for m in self.since(channel) if m["event"] == "pusher_internal:subscription_count"
         ]
         return data(counts[-1])["subscription_count"] if counts else None
+
+    def told_online(self):
+        """Give who is online of all users that were ever named to it."""
+        online = {}
+        for message in self.client.wire.named("watchlist_events"):
+            for event in message["data"]["events"]:
+                online |= dict.fromkeys(event["user_ids"], event["name"] == "online")
+        return online
 
     def forget(self, channel):
         """Forget what was read of a channel."""
@@ -131,6 +149,10 @@ class ClusterMachine(RuleBasedStateMachine):
     def members(self, app, channel):
         """Give the users on a presence channel."""
         return {b.identities[channel] for b in self.on(app, channel)}
+
+    def online(self, app):
+        """Give who is signed in anywhere."""
+        return {b.user for b in self.there if b.app is app} - {None}
 
     def expect(self, app, channel, text, excluded=None):
         """Everybody on the channel has to read this from now on."""
@@ -255,14 +277,24 @@ class ClusterMachine(RuleBasedStateMachine):
             self.expect(browser.app, channel, text, browser)
         browser.client.wire[:] = [m for m in browser.client.wire if m["event"] != "pusher:error"]
 
-    @rule(browser=browsers, user=users)
-    def sign_in(self, browser, user):
+    @rule(browser=browsers, user=users, watchlist=st.lists(users, unique=True))
+    def sign_in(self, browser, user, watchlist):
         if browser not in self.there:
             return
-        browser.client.sign_in(user)
+        browser.client.sign_in(user, watchlist=watchlist)
         if browser.user in {None, user}:
-            assert browser.client.wire.pop()["event"] == "pusher:signin_success"
+            told = browser.client.wire.named("signin_success")
+            assert len(told) == 1
             browser.user = user
+            if browser.app.watchlist_events:
+                # What was told about others, and before, has no meaning any more.
+                wire, since = browser.client.wire, browser.client.wire.index(told[0])
+                earlier = [m for m in wire[:since] if "watchlist" not in m["event"]]
+                wire[:] = earlier + wire[since:]
+                browser.watchlist = watchlist
+                online = self.online(browser.app)
+                assert browser.told_online() == {one: one in online for one in watchlist}
+            browser.client.wire.remove(told[0])
             browser.due.setdefault(f"#server-to-user-{user}", [])
         else:
             assert browser.client.wire.pop()["data"]["code"] == 4009
@@ -275,7 +307,7 @@ class ClusterMachine(RuleBasedStateMachine):
 
     @rule(node=nodes, app=apps, user=users)
     def terminate(self, node, app, user):
-        now(self.nodes[node].registry.terminate(app.id, user))
+        now(terminate(self.nodes[node].registry, app.id, user))
         for browser in tuple(self.there):
             ended = browser.app is app and browser.user == user
             assert (browser.client.wire.closed is not None) is ended
@@ -298,7 +330,12 @@ class ClusterMachine(RuleBasedStateMachine):
                 events = browser.events(channel)
                 assert due[: len(events)] == events
             of_others = {m.get("channel") for m in browser.client.wire} - browser.due.keys()
-            assert not of_others, of_others
+            assert not of_others - {None}, of_others
+
+    def watchers_know_who_is_online(self):
+        for browser in self.there:
+            online = self.online(browser.app)
+            assert browser.told_online() == {one: one in online for one in browser.watchlist}
 
     @invariant()
     def the_roster_is_the_sum_of_the_nodes(self):
@@ -318,6 +355,8 @@ class ClusterMachine(RuleBasedStateMachine):
                 if on:
                     users = len(self.members(app, channel)) if channel in PRESENCE else 0
                     expected[channel] = (len(on), users)
+            signed_in = Counter(b.user for b in self.there if b.app is app and b.user)
+            expected |= {f"#server-to-user-{user}": (n, 0) for user, n in signed_in.items()}
             assert {name: (c.subscriptions, c.users) for name, c in roster.items()} == expected
 
     @invariant()
@@ -346,6 +385,7 @@ class ClusterMachine(RuleBasedStateMachine):
         try:
             self.clock.advance(0)
             self.everybody_reads_what_is_due()
+            self.watchers_know_who_is_online()
             for browser in self.there:
                 for channel, due in browser.due.items():
                     assert browser.events(channel) == due

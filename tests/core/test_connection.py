@@ -308,7 +308,7 @@ def test_nothing_is_sent_to_the_lost_while_the_roster_is_late():
     for name in ("#server-to-user-ann", "news", "weather"):
         node.event("e", name)
     assert client.wire.too_late == []
-    adapter.answer("leave", "leave")
+    adapter.answer("leave", "leave", "leave")
     assert node.channels() == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.doubles import APP, Node, cluster, data, limited
 from txpusher.core.occurrences import ChannelOccupied, ClientEventSent, MessageDropped, Subscribed
 from txpusher.core.registry import Options
-from txpusher.model import App
+from txpusher.model import App, Limits
 
 
 def refusal(client):
@@ -495,3 +495,27 @@ def test_a_refused_client_event_costs_no_token():
     sender.trigger("client-x", "private-c")
     assert sender.wire == []
     assert other.wire.names() == ["client-x"]
+
+
+def test_an_app_that_ends_who_sends_too_many():
+    """With terminate_on_limit the connection is told why and closed with 4301; others stay."""
+    node = Node()
+    app = App(
+        "1",
+        "key",
+        "secret",
+        client_events=True,
+        terminate_on_limit=True,
+        limits=Limits(max_client_events_per_second=2),
+    )
+    sender, receiver = (node.connect(app) for _ in range(2))
+    for client in (sender, receiver):
+        client.subscribe("private-c")
+        client.wire.clear()
+    for _ in range(4):
+        sender.trigger("client-x", "private-c")
+    assert sender.wire.closed == (4301, "Client event rejected due to rate limit")
+    assert [error["data"]["code"] for error in sender.wire] == [4301, 4301]
+    assert receiver.wire.names() == ["client-x"] * 2
+    assert receiver.wire.closed is None
+    assert node.told.of(MessageDropped) == [MessageDropped("1", "client_event_rate")]

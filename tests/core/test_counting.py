@@ -3,7 +3,7 @@
 import pytest
 
 from tests.doubles import InstantClock, Node, cluster, data
-from txpusher.core.occurrences import SubscriptionCountChanged
+from txpusher.core.occurrences import Delivered, SubscriptionCountChanged
 from txpusher.model import App
 
 COUNTED = App("1", "key", "secret", subscription_count=True)
@@ -51,13 +51,23 @@ def test_a_cached_event_comes_before_the_count():
     assert client.wire.names() == ["subscription_succeeded", "e", "subscription_count"]
 
 
-def test_the_last_one_to_leave_is_not_counted():
-    """A channel that is vacated has no count, as nobody is there to hear it."""
+def test_the_last_one_to_leave():
+    """That nobody is left is told to observers; there is no client to hear it."""
     node = Node()
     (client,) = crowd(node, 1)
     node.told.clear()
     client.leave()
-    assert not node.told.of(SubscriptionCountChanged)
+    assert node.told.of(SubscriptionCountChanged) == [SubscriptionCountChanged("1", "news", 0)]
+    assert not node.told.of(Delivered)
+
+
+def test_a_vacated_channel_leaves_nothing_on_the_clock():
+    """The count that is due for a large channel is not told when everybody has left before."""
+    node = Node()
+    clients = crowd(node, 102)
+    for client in clients:
+        client.leave()
+    assert not node.clock.getDelayedCalls()
 
 
 def test_subscribing_again_is_no_change():

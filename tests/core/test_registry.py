@@ -1,7 +1,5 @@
 """Connections, subscriptions, presence, caches and publishing, on one node and on two."""
 
-from dataclasses import replace
-
 import pytest
 from twisted.logger import capturedLogs
 
@@ -33,6 +31,7 @@ from txpusher.core.occurrences import (
     Unsubscribed,
 )
 from txpusher.core.registry import ChannelRegistry, Options
+from txpusher.core.users import terminate
 from txpusher.interfaces import Envelope
 from txpusher.model import App, Event
 from txpusher.protocol.activity import Timeouts
@@ -90,6 +89,16 @@ def test_connections_are_counted():
 # Subscriptions
 
 
+def test_apps_are_known_by_their_clients():
+    """An app is known once somebody has connected, as it was for the latest who did."""
+    node, changed = Node(), App(APP.id, APP.key, "another secret")
+    assert node.registry.app(APP.id) is None
+    node.connect()
+    assert node.registry.app(APP.id) is APP
+    node.connect(changed).leave()
+    assert node.registry.app(APP.id) is changed
+
+
 def test_a_subscription_is_confirmed_and_gets_events():
     """After the confirmation the subscriber reads what is published, with the very same data."""
     node = Node()
@@ -123,7 +132,7 @@ def test_publishing_to_an_unknown_app_is_publishing_to_nobody():
     """Before the first client of an app has come, its events reach nobody."""
     node = Node()
     node.event("headline", "news", app=OTHER)
-    now(node.registry.terminate("2", "ann"))
+    now(terminate(node.registry, "2", "ann"))
     assert not node.told
 
 
@@ -472,8 +481,8 @@ def test_terminating_a_user():
         client.sign_in("ann")
     other.sign_in("bob")
     member.subscribe("presence-room", "ann")
-    now(there.registry.terminate("1", "ann"))
-    now(there.registry.terminate("1", "nobody"))
+    now(terminate(there.registry, "1", "ann"))
+    now(terminate(there.registry, "1", "nobody"))
     for client in (first, second, tab):
         assert client.wire.closed == (4009, "You got disconnected by the app.")
         assert client.wire[-1]["data"] == {
@@ -535,7 +544,7 @@ def test_leaving_one_channel_may_fail_and_the_others_are_left():
     for name in ("a", "b", "c"):
         client.subscribe(name)
     stays.subscribe("b")
-    answers = iter([True, False, False])
+    answers = iter([True, False, False, True])
     leave = adapter.roster.leave
 
     def sometimes(*args):
@@ -545,7 +554,8 @@ def test_leaving_one_channel_may_fail_and_the_others_are_left():
     adapter.roster.leave = sometimes
     with capturedLogs() as logs:
         client.leave()
-    assert [log["channel"] for log in logs] == ["a"]
+    assert [log.get("channel") for log in logs] == ["a", None]
+    assert "could not be signed out" in logs[1]["log_format"]
     assert node.channels().keys() == {"b"}
     assert node.counts("b") == (1, 0)
     assert node.counts("c") == (0, 0)
@@ -598,27 +608,59 @@ def test_no_secret_leaves_the_node():
 # Apps that change
 
 
-def test_new_settings_of_an_app():
-    """New settings count for the connections there are, and for nobody else's."""
+def test_the_app_as_it_is_now():
+    """The registry knows the apps that somebody was connected to."""
     node = Node()
-    client, other = node.connect(), node.connect(replace(APP, id="2"))
-    node.registry.app_changed("1", replace(APP, client_events=False))
-    node.registry.app_changed("3", None)
-    assert not client.connection.app.client_events
-    assert other.connection.app.client_events
-    assert client.wire.closed is other.wire.closed is None
+    assert node.registry.app("1") is None
+    node.connect().leave()
+    assert node.registry.app("1") == APP
+    changed = limited(max_event_name_length=1)
+    node.registry.app_changed("1", changed)
+    assert node.registry.app("1") is changed
+    node.registry.app_changed("1", None)
+    assert node.registry.app("1") is None
+
+
+def test_an_app_nobody_was_connected_to_may_change():
+    """A change of an app that is not in use here is nobody's matter."""
+    node = Node()
+    node.registry.app_changed("2", OTHER)
+    assert node.registry.app("2") is None
+
+
+def test_other_settings_hold_for_who_is_there():
+    """Connections go on under the app's new settings, with a whole new burst only where the rate is another."""
+    node = Node()
+    client = node.connect(limited(max_client_events_per_second=1))
+    client.subscribe("private-x")
+    client.wire.clear()
+    client.trigger("client-e", "private-x")
+    node.registry.app_changed("1", limited(max_client_events_per_second=1, cache_ttl=9))
+    client.trigger("client-e", "private-x")
+    assert client.wire.names() == ["error"]
+    node.registry.app_changed("1", limited(max_client_events_per_second=2))
+    for _ in range(3):
+        client.trigger("client-e", "private-x")
+    assert client.wire.names() == ["error", "error"]
+    assert client.wire.closed is None
 
 
 @pytest.mark.parametrize(
-    ("app", "code"), [(None, 4001), (replace(APP, enabled=False), 4003)], ids=["gone", "disabled"]
+    ("app", "closed"),
+    [
+        (None, (4001, "Application does not exist")),
+        (App("1", "key", "secret", enabled=False), (4003, "Application disabled")),
+    ],
 )
-def test_an_app_that_is_served_no_more(app, code):
-    """Connections of an app that is gone or disabled are ended in slices; those of others stay."""
+def test_the_clients_of_an_app_that_is_gone_or_switched_off(app, closed):
+    """They are told why and sent away, a slice at a time; those of other apps stay."""
     node = Node()
-    clients, other = [node.connect() for _ in range(150)], node.connect(replace(APP, id="2"))
+    clients, other = [node.connect() for _ in range(150)], node.connect(OTHER)
     node.registry.app_changed("1", app)
-    assert [client.wire.closed[0] for client in clients if client.wire.closed] == [code] * 100
+    assert sum(client.wire.closed is not None for client in clients) == 100
     node.clock.advance(0.1)
-    assert [client.wire.closed[0] for client in clients] == [code] * 150
+    assert {client.wire.closed for client in clients} == {closed}
+    assert clients[0].wire.names() == ["error"]
     assert other.wire.closed is None
-    assert node.registry.connection_count("1") == 0
+    node.clock.advance(5)
+    assert not node.clock.getDelayedCalls()

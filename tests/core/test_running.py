@@ -2,9 +2,10 @@
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import capturedLogs
 
 from tests.doubles import AdapterAwayError
-from txpusher.core.running import start
+from txpusher.core.running import start, start_logged
 
 
 def test_a_coroutine_that_need_not_wait():
@@ -116,3 +117,24 @@ def test_a_task_may_be_cancelled():
     waiting.addErrback(lambda failure: failures.append(failure.type))
     waiting.cancel()
     assert failures == [CancelledError]
+
+
+def test_nobody_waits_and_a_failure_is_logged():
+    """What goes wrong in a task that nobody waits for is logged with a sentence, now or later."""
+    waiting = Deferred()
+
+    async def fail_later():
+        await waiting
+        raise ValueError
+
+    async def fail():
+        raise ValueError
+
+    async def end():
+        pass
+
+    with capturedLogs() as logs:
+        for task, what in ((end(), "no"), (fail(), "one"), (fail_later(), "two")):
+            start_logged(task, what)
+        waiting.callback(None)
+    assert [log["what"] for log in logs] == ["one", "two"]

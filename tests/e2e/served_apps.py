@@ -13,15 +13,17 @@ QUOTA = Credentials("1004", "quota-key", "e2e-secret-of-1004")
 ORIGINS = Credentials("1005", "origins-key", "e2e-secret-of-1005")
 TLS_ONLY = Credentials("1006", "tls-key", "e2e-secret-of-1006")
 SMALL = Credentials("1007", "small-key", "e2e-secret-of-1007")
-ALL_APPS = (APP, PLAIN, DISABLED, QUOTA, ORIGINS, TLS_ONLY, SMALL)
+AUTHORIZED = Credentials("1008", "authorized-key", "e2e-secret-of-1008")
+ALL_APPS = (APP, PLAIN, DISABLED, QUOTA, ORIGINS, TLS_ONLY, SMALL, AUTHORIZED)
 
 SETTINGS = {
-    APP: "client_events = true\nsubscription_count = true\nuser_authentication = true",
+    APP: "client_events = true\nsubscription_count = true\nuser_authentication = true\nwatchlist_events = true",
     PLAIN: "client_events = false\nsubscription_count = false\nuser_authentication = false",
     DISABLED: "enabled = false",
     QUOTA: "max_connections = 1",
     ORIGINS: 'allowed_origins = ["https://good.example", "*.sub.example"]',
     TLS_ONLY: "tls_only = true",
+    AUTHORIZED: "authorized_connections_only = true\nauthorization_timeout = 1",
     SMALL: (
         "client_events = true\nmax_client_events_per_second = 3\nmax_presence_members = 2\n"
         "max_presence_member_size = 64\nmax_event_size = 100\nmax_channel_name_length = 30\n"

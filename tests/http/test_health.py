@@ -29,7 +29,7 @@ def test_all_is_well(path):
 def test_something_is_away(path):
     """While the adapter has troubles, the server still serves and says so."""
     api = Api()
-    api.node.adapter.health = lambda: Health(ok=False, detail="Redis is away")
+    api.checks[:] = [lambda: Health(ok=False, detail="Redis is away")]
     assert ask(api, path) == (200, "DEGRADED")
 
 
@@ -44,6 +44,13 @@ def test_an_app_that_cannot_be_looked_up():
     assert ask(api, "/up/9") == (503, "ERROR")
     api.admission.closing = True
     assert ask(api, "/up/9") == (503, "DRAINING")
+
+
+def test_any_part_may_be_away():
+    """One part that has troubles among others that have none is enough."""
+    api = Api()
+    api.checks[:] = [Health, lambda: Health(ok=False, detail="a queue fills"), Health]
+    assert ask(api) == (200, "DEGRADED")
 
 
 def test_nobody_can_be_served():
@@ -68,7 +75,7 @@ def test_the_server_stops(path):
     """A server that is stopping sends new clients elsewhere, whatever else is the matter."""
     api = Api(OFF, ON)
     api.admission.closing = True
-    api.node.adapter.health = lambda: Health(ok=False)
+    api.checks[:] = [lambda: Health(ok=False)]
     assert ask(api, path) == (503, "DRAINING")
 
 

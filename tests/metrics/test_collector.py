@@ -162,7 +162,7 @@ def test_the_app_store():
     assert samples["txpusher_apps_reloads_total", "ok"] == 0
     assert samples["txpusher_apps_reloads_total", "failed"] == 0
     read = [AppsReloaded(ok=True), AppsReloaded(ok=False), AppsReloaded(ok=False)]
-    samples = samples_of(registry_of(Snapshot({}, {}, {}, 3, False), read))
+    samples = samples_of(registry_of(Snapshot({}, {}, {}, apps_known=3, app_store_ok=False), read))
     assert samples["txpusher_apps_known",] == 3
     assert samples["txpusher_app_store_ok",] == 0
     assert samples["txpusher_apps_reloads_total", "ok"] == 1

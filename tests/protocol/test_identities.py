@@ -172,6 +172,33 @@ def test_signed_in_user(more, user_info):
     assert identities.signed_in_user(f'{{"id":"7"{more}}}', LIMITS) == User("7", user_info)
 
 
+@pytest.mark.parametrize(
+    ("written", "watchlist"),
+    [
+        ("null", ()),
+        ("[]", ()),
+        ('["8","9"]', ("8", "9")),
+        ('["9",8,"9"]', ("9", "8")),
+    ],
+)
+def test_watchlist(written, watchlist):
+    """Where they are wanted, the distinct ids that a user watches are read in their order."""
+    user_data = f'{{"id":"7","watchlist":{written}}}'
+    assert identities.signed_in_user(user_data, LIMITS, watchlist=True) == User(
+        "7", watchlist=watchlist
+    )
+    assert identities.signed_in_user(user_data, LIMITS) == User("7")
+
+
+@pytest.mark.parametrize("written", ['"8"', '{"8":1}', "8", '[""]', "[null]", "[true]", "[[8]]"])
+def test_a_watchlist_that_is_none(written):
+    """A watchlist that is no list of ids is a mistake where watchlists are wanted."""
+    user_data = f'{{"id":"7","watchlist":{written}}}'
+    with pytest.raises(SigninRefused, match=r"^user_data: watchlist must be a list of user ids$"):
+        identities.signed_in_user(user_data, LIMITS, watchlist=True)
+    assert identities.signed_in_user(user_data, LIMITS) == User("7")
+
+
 @pytest.mark.parametrize("user_data", NO_OBJECTS)
 def test_user_data_that_is_no_object(user_data):
     """User data has to be a JSON object."""

@@ -19,6 +19,7 @@ KINDS = [
     ("private-encrypted-cache-x", Kind.ENCRYPTED_CACHE),
     ("presence-cache-x", Kind.PRESENCE_CACHE),
     ("#server-to-user-7", Kind.USER),
+    ("#watchlist-7", Kind.WATCHLIST),
     # A prefix alone is a name like any other.
     ("private-", Kind.PRIVATE),
     ("presence-", Kind.PRESENCE),
@@ -93,6 +94,7 @@ def test_kind_of_does_not_look_behind_the_prefix(known, rest):
         (Kind.ENCRYPTED_CACHE, False, False, True, True),
         (Kind.PRESENCE_CACHE, False, True, True, True),
         (Kind.USER, False, False, False, False),
+        (Kind.WATCHLIST, False, False, False, False),
     ],
 )
 def test_what_kinds_can_do(kind, public, presence, cache, client_events):
@@ -104,7 +106,19 @@ def test_what_kinds_can_do(kind, public, presence, cache, client_events):
 def test_every_kind_is_in_the_tables():
     """No kind of channel is left untested, and each has a label of its own for metrics."""
     assert {kind for _, kind in KINDS} == set(Kind)
-    assert len({kind.value for kind in Kind}) == 9
+    assert len({kind.value for kind in Kind}) == 10
+
+
+def test_internal_kinds():
+    """What serves users is nobody's channel: it is not listed, and causes no webhook."""
+    assert {kind for kind in Kind if kind.is_internal} == {Kind.USER, Kind.WATCHLIST}
+
+
+def test_watchlist_channel():
+    """The channel on which a user is watched is no name that anybody may use."""
+    channel = names.watchlist_channel("7")
+    assert names.kind_of(channel) is Kind.WATCHLIST
+    assert names.channel_problem(channel, 200)
 
 
 @pytest.mark.parametrize(

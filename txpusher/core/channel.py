@@ -73,7 +73,7 @@ class Channel:
         self.kind = kind
         self.subscribers: dict[Connection, Callable[[bytes], None]] = {}
         self.holders = 0
-        self.count_call: object | None = None
+        self.count_call: Call | None = None
         self.watched = False
         self._clock = clock
         self._tell = tell
@@ -84,13 +84,23 @@ class Channel:
         # Who joined since the first of them, and how many waiting frames are older than that.
         self._newcomers: dict[Connection, int] = {}
 
-    def add(self, connection: Connection) -> None:
-        """Let a connection receive what is delivered from now on; one that does already goes on."""
+    def add(self, connection: Connection, send: Callable[[bytes], None] | None = None) -> None:
+        """Let a connection receive what is delivered from now on; one that does already goes on.
+
+        Args:
+            connection: the connection.
+            send: takes the frames, in place of its wire.
+        """
         if connection in self.subscribers:
             return
-        self.subscribers[connection] = connection.wire.send
+        self.subscribers[connection] = send or connection.wire.send
         if self._pending is not None:
             self._newcomers[connection] = len(self._pending)
+
+    def replace(self, connection: Connection, send: Callable[[bytes], None]) -> None:
+        """Let ``send`` take the frames of a connection from now on, if it is here."""
+        if connection in self.subscribers:
+            self.subscribers[connection] = send
 
     def remove(self, connection: Connection) -> None:
         """Let it receive nothing more."""

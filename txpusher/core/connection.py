@@ -19,6 +19,7 @@ from txpusher.core.limits import TokenBucket
 from txpusher.core.occurrences import MessageDropped, MessageReceived, MessageSent
 from txpusher.core.running import start
 from txpusher.core.subscribing import leave_all
+from txpusher.core.users import sign_out
 from txpusher.errors import ConnectionEnded, InternalError, InvalidMessage, PusherError
 from txpusher.protocol import codec
 
@@ -43,6 +44,7 @@ class Connection:
     Attributes:
         subscriptions: the channels it is on, with its member where they are presence channels.
         user: who is signed in on it, if anybody.
+        watching: the channels that tell it of the users that this user watches.
         last_seen: when the client was last heard, in the clock's seconds.
         asked_at: when it was last pinged, or None.
         check_at: the second of its next check; `Liveness` keeps it.
@@ -62,6 +64,7 @@ class Connection:
         "socket_id",
         "subscriptions",
         "user",
+        "watching",
         "wire",
     )
 
@@ -72,6 +75,7 @@ class Connection:
         self.registry = registry
         self.subscriptions: dict[str, tuple[Channel, PresenceMember | None]] = {}
         self.user: User | None = None
+        self.watching: tuple[Channel, ...] = ()
         self.closed = False
         self.last_seen = registry.clock.seconds()
         self.asked_at: float | None = None
@@ -113,7 +117,13 @@ class Connection:
         if not self.closed:
             self.closed = True
             self.registry.forget(self)
-            self._do(leave_all(self))
+            self._do(self._leave())
+
+    def app_changed(self, app: App) -> None:
+        """Go on under other settings of the app."""
+        if app.limits.max_client_events_per_second != self.app.limits.max_client_events_per_second:
+            self._bucket = None
+        self.app = app
 
     def may_send_client_event(self) -> bool:
         """Take a token for a client event; False when this second's are used up."""
@@ -124,6 +134,17 @@ class Connection:
         if self._bucket is None:
             self._bucket = TokenBucket(rate, now)
         return self._bucket.take(now)
+
+    async def _leave(self) -> None:
+        await leave_all(self)
+        try:
+            await sign_out(self)
+        except Exception:  # noqa: BLE001 - the socket is gone: there is nothing left to end
+            _log.failure(
+                "{socket_id} of app {app_id} could not be signed out",
+                app_id=self.app.id,
+                socket_id=self.socket_id,
+            )
 
     async def _handle(self, payload: bytes) -> None:
         if self.closed:

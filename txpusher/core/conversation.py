@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from txpusher.core import subscribing
+from txpusher.core import subscribing, users, watchlists
+from txpusher.core.authorization import authorized
 from txpusher.core.occurrences import ClientEventSent
 from txpusher.errors import (
+    ClientEventRateEnded,
     ClientEventRateExceeded,
     ClientEventRefused,
     ClientEventsDisabled,
@@ -20,8 +22,9 @@ from txpusher.errors import (
     InvalidChannelData,
     SigninRefused,
     SubscriptionRefused,
+    WatchlistTooLong,
 )
-from txpusher.model import PresenceMember
+from txpusher.model import PresenceMember, User
 from txpusher.protocol import codec, identities, signatures
 from txpusher.protocol.messages import (
     ClientEvent,
@@ -115,18 +118,32 @@ async def _sign_in(connection: Connection, message: Signin) -> None:
     problem = signatures.authorization_problem(message.auth, app.key, app.secret, text)
     if problem:
         raise SigninRefused(problem)
-    user = identities.signed_in_user(message.user_data, app.limits)
+    user = identities.signed_in_user(message.user_data, app.limits, watchlist=app.watchlist_events)
     if connection.user is not None and connection.user.id != user.id:
         raise SigninRefused("Connection is already signed in as another user")
-    await connection.registry.sign_in(connection, user)
+    await users.sign_in(connection, user)
+    authorized(connection)
     connection.send(codec.signin_success(message.user_data))
+    if app.watchlist_events:
+        await _watch(connection, user)
+
+
+async def _watch(connection: Connection, user: User) -> None:
+    limit = connection.app.limits.max_watchlist_size
+    if len(user.watchlist) > limit:
+        connection.refuse(
+            WatchlistTooLong(
+                f"Only the first {limit} users are watched (setting max_watchlist_size)"
+            )
+        )
+    await watchlists.watch(connection, user.watchlist[:limit])
 
 
 async def _relay(connection: Connection, message: ClientEvent) -> None:
     try:
         member = _checked_sender(connection, message)
     except ClientEventRefused as problem:
-        connection.refuse(problem, message.channel)
+        _refuse_client_event(connection, problem, message.channel)
         return
     user_id = None if member is None else member.user_id
     frame = codec.channel_event(message.event, message.channel, message.data, user_id)
@@ -135,6 +152,12 @@ async def _relay(connection: Connection, message: ClientEvent) -> None:
         ClientEventSent(app_id, message.channel, message.event, message.data, socket_id, user_id)
     )
     await connection.registry.broadcast(app_id, message.channel, frame, excluded=connection)
+
+
+def _refuse_client_event(connection: Connection, problem: ClientEventRefused, channel: str) -> None:
+    connection.refuse(problem, channel)
+    if isinstance(problem, ClientEventRateExceeded) and connection.app.terminate_on_limit:
+        connection.end(ClientEventRateEnded())
 
 
 def _checked_sender(connection: Connection, message: ClientEvent) -> PresenceMember | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from txpusher.core.occurrences import SubscriptionCountChanged
-from txpusher.core.running import start
+from txpusher.core.running import start_logged
 from txpusher.protocol import codec
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ async def count_changed(registry: ChannelRegistry, channel: Channel, count: int)
         channel: whose count changed; not a presence channel.
         count: subscriptions in the cluster.
     """
-    if count <= FREQUENT_UP_TO:
+    if not count:
+        # Nobody is left to hear it but webhooks.
+        registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, 0))
+    elif count <= FREQUENT_UP_TO:
         await _tell(registry, channel, count)
     elif channel.count_call is None:
         channel.count_call = registry.clock.callLater(INTERVAL, _tell_later, registry, channel)
@@ -36,7 +39,7 @@ async def count_changed(registry: ChannelRegistry, channel: Channel, count: int)
 
 def _tell_later(registry: ChannelRegistry, channel: Channel) -> None:
     channel.count_call = None
-    start(_tell_current(registry, channel))
+    start_logged(_tell_current(registry, channel), "Subscribers were not told their number")
 
 
 async def _tell_current(registry: ChannelRegistry, channel: Channel) -> None:

@@ -1,11 +1,11 @@
-"""Ending many connections, a slice at a time: all of them when the server stops, or those of one app.
+"""Sending all clients elsewhere, a slice at a time.
 
 pusher-js reconnects at once and without jitter after 4200, so clients that are closed together come back together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -23,32 +23,19 @@ CLOSING_TIME = 1.0
 """Seconds that the last slice has for its closing handshakes."""
 
 
-async def drain(connections: Sequence[Connection], seconds: float, clock: Clock) -> None:
-    """Close connections with 4200, spread over a time, and give the last ones time to go.
+async def drain(
+    connections: Sequence[Connection],
+    seconds: float,
+    clock: Clock,
+    problem: ConnectionEnded = ShuttingDown(),  # noqa: B008 - never changed
+) -> None:
+    """Close connections, spread over a time; a few hundred need no spreading.
 
     Args:
         connections: all of them.
         seconds: how long it may take.
         clock: waits between slices.
-    """
-    await end(connections, seconds, clock, ShuttingDown)
-    if connections:
-        await _wait(clock, min(CLOSING_TIME, seconds))
-
-
-async def end(
-    connections: Sequence[Connection],
-    seconds: float,
-    clock: Clock,
-    problem: Callable[[], ConnectionEnded],
-) -> None:
-    """End connections, spread over a time; a few hundred need no spreading.
-
-    Args:
-        connections: those that end.
-        seconds: how long it may take.
-        clock: waits between slices.
-        problem: makes what each is told.
+        problem: tells clients why, and whether to come back.
     """
     size = (
         max(AT_LEAST, ceil(len(connections) * PAUSE / seconds))
@@ -59,7 +46,9 @@ async def end(
         if begin:
             await _wait(clock, PAUSE)
         for connection in connections[begin : begin + size]:
-            connection.end(problem())
+            connection.end(problem)
+    if connections:
+        await _wait(clock, min(CLOSING_TIME, seconds))
 
 
 def _wait(clock: Clock, seconds: float) -> Deferred[None]:

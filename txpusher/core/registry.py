@@ -10,23 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from txpusher.core import users
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
-from txpusher.core.draining import end
+from txpusher.core.draining import drain
 from txpusher.core.occurrences import ConnectionLost, ConnectionOpened, Occurrence
-from txpusher.core.running import start
-from txpusher.errors import AppDisabled, Terminated, UnknownApp
+from txpusher.core.running import start_logged
+from txpusher.errors import AppDisabled, ConnectionEnded, UnknownApp
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
-from txpusher.protocol.names import Kind, kind_of, new_socket_id, user_channel
+from txpusher.protocol.names import Kind, kind_of, new_socket_id
 
 if TYPE_CHECKING:
     from txpusher.core.liveness import Liveness
-    from txpusher.interfaces import Adapter, Clock, Wire
-    from txpusher.model import App, Event, User
+    from txpusher.interfaces import Adapter, Call, Clock, Wire
+    from txpusher.model import App, Event
 
-APP_END = 5.0
-"""Seconds over which the connections of an app are ended that is gone or disabled."""
+SENDING_AWAY = 1.0
+"""Seconds over which the clients of an app are sent away that is gone or switched off."""
 
 
 class Options(NamedTuple):
@@ -35,25 +36,37 @@ class Options(NamedTuple):
     Args:
         activity_timeout: seconds of silence, as announced to clients.
         only_pusher_error: tell failed subscriptions by ``pusher:error`` alone.
+        watchlist_delay: seconds a user may be away before watchers are told.
     """
 
     activity_timeout: int = 120
     only_pusher_error: bool = False
+    watchlist_delay: float = 0.0
 
 
 class LocalApp:
     """What this process holds of one app.
 
-    Args:
-        app: as it is now.
+    Attributes:
+        app: the app as it is now, or None when it is gone.
+        connections: by their socket id.
+        unauthorized: those that have to prove something yet, with the time they came, oldest first.
+        channels: by their name.
+        away: users who may be offline, with the call that will find out.
     """
 
-    __slots__ = ("app", "channels", "connections")
+    __slots__ = ("app", "away", "channels", "connections", "unauthorized")
 
     def __init__(self, app: App) -> None:
-        self.app = app
+        self.app: App | None = app
         self.connections: dict[str, Connection] = {}
+        self.unauthorized: dict[Connection, float] = {}
         self.channels: dict[str, Channel] = {}
+        self.away: dict[str, Call] = {}
+
+    def counted(self) -> int:
+        """How many connections count for the app's quota."""
+        return len(self.connections) - len(self.unauthorized)
 
 
 class ChannelRegistry:
@@ -89,46 +102,32 @@ class ChannelRegistry:
 
     def connect(self, app: App, wire: Wire) -> Connection:
         """Establish an admitted client and greet it."""
-        local = self.apps.setdefault(app.id, LocalApp(app))
+        local = self.apps.get(app.id)
+        if local is None:
+            local = self.apps[app.id] = LocalApp(app)
+        local.app = app
         socket_id = new_socket_id(self._randbelow)
         while socket_id in local.connections:
             socket_id = new_socket_id(self._randbelow)
         connection = Connection(app, socket_id, wire, self)
         local.connections[socket_id] = connection
+        if app.authorized_connections_only:
+            local.unauthorized[connection] = self.clock.seconds()
         self._liveness.watch(connection)
         self.tell(ConnectionOpened(app.id, socket_id))
         connection.send(codec.connection_established(socket_id, self.options.activity_timeout))
         return connection
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection no more; `leave_all` does the rest."""
+        """Count a connection no more; leaving everything does the rest."""
         self._liveness.forget(connection)
-        self.apps[connection.app.id].connections.pop(connection.socket_id, None)
+        local = self.apps[connection.app.id]
+        local.connections.pop(connection.socket_id, None)
+        local.unauthorized.pop(connection, None)
         for channel, _ in connection.subscriptions.values():
             channel.remove(connection)
-        of_user = self.user_channel_of(connection)
-        if of_user is not None:
-            of_user.remove(connection)
+        users.forget(connection)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
-
-    def app_changed(self, app_id: str, app: App | None) -> None:
-        """Let new settings count for the connections there are; end those of an app that is gone or disabled.
-
-        Args:
-            app_id: the app.
-            app: as it is now, or None when it is gone.
-        """
-        local = self.apps.get(app_id)
-        if local is None:
-            return
-        connections = tuple(local.connections.values())
-        if app is not None:
-            local.app = app
-            for connection in connections:
-                connection.app = app
-        if app is None or not app.enabled:
-            problem = UnknownApp if app is None else AppDisabled
-            start(end(connections, APP_END, self.clock, problem))
 
     def connections(self) -> list[Connection]:
         """All connections of this process."""
@@ -142,6 +141,42 @@ class ChannelRegistry:
             return sum(len(local.connections) for local in self.apps.values())
         local = self.apps.get(app_id)
         return len(local.connections) if local else 0
+
+    def counted(self, app_id: str) -> int:
+        """How many connections of this process count for an app's quota."""
+        local = self.apps.get(app_id)
+        return local.counted() if local else 0
+
+    # Apps
+
+    def app(self, app_id: str) -> App | None:
+        """Give an app that somebody was connected to, as it is now; None when it is gone."""
+        local = self.apps.get(app_id)
+        return local.app if local else None
+
+    def app_changed(self, app_id: str, app: App | None) -> None:
+        """Go on under other settings of an app, and send its clients away when it is gone or switched off.
+
+        Args:
+            app_id: the app's id.
+            app: what it is from now on, or None when there is no such app any more.
+        """
+        local = self.apps.get(app_id)
+        if local is None:
+            return
+        local.app = app
+        connections = list(local.connections.values())
+        if app is None:
+            self._send_away(connections, UnknownApp())
+            return
+        for connection in connections:
+            connection.app_changed(app)
+        if not app.enabled:
+            self._send_away(connections, AppDisabled())
+
+    def _send_away(self, connections: Sequence[Connection], problem: ConnectionEnded) -> None:
+        closing = drain(connections, SENDING_AWAY, self.clock, problem)
+        start_logged(closing, "Not all clients of an app were sent away")
 
     # Channels
 
@@ -176,37 +211,9 @@ class ChannelRegistry:
             and channels.get(channel.name) is channel
         ):
             del channels[channel.name]
+            if channel.count_call is not None:
+                channel.count_call.cancel()
             await self.adapter.bus.unwatch(channel.app_id, channel.name)
-
-    def user_channel_of(self, connection: Connection) -> Channel | None:
-        """Give the channel on which the user who is signed in on a connection is reached."""
-        if connection.user is None:
-            return None
-        return self.apps[connection.app.id].channels.get(user_channel(connection.user.id))
-
-    # Users
-
-    async def sign_in(self, connection: Connection, user: User) -> None:
-        """Let a connection receive what is sent to this user; again changes nothing."""
-        channel = await self.open_channel(connection.app.id, user_channel(user.id), Kind.USER)
-        connection.user = user
-        if not connection.closed:
-            channel.add(connection)
-        await self.release(channel)
-
-    async def terminate(self, app_id: str, user_id: str) -> None:
-        """End every connection that is signed in as this user, on every node."""
-        name = user_channel(user_id)
-        self._terminate_local(app_id, name)
-        await self.adapter.bus.publish(Envelope(app_id, name, terminate=True))
-
-    def _terminate_local(self, app_id: str, name: str) -> None:
-        local = self.apps.get(app_id)
-        channel = local.channels.get(name) if local else None
-        if channel is not None:
-            channel.flush()  # what was sent to the user before is not lost
-            for connection in tuple(channel.subscribers):
-                connection.end(Terminated())
 
     # Events
 
@@ -248,6 +255,6 @@ class ChannelRegistry:
     def receive(self, envelope: Envelope) -> None:
         """Take what another node published."""
         if envelope.terminate:
-            self._terminate_local(envelope.app_id, envelope.channel)
+            users.terminate_here(self, envelope.app_id, envelope.channel)
         else:
             self.deliver(envelope.app_id, envelope.channel, envelope.frames)

@@ -11,8 +11,11 @@ from types import coroutine
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 T = TypeVar("T")
+
+_log = Logger()
 
 
 def start(task: Coroutine[Any, Any, T]) -> Deferred[T] | None:
@@ -29,6 +32,13 @@ def start(task: Coroutine[Any, Any, T]) -> Deferred[T] | None:
     except StopIteration:
         return None
     return Deferred.fromCoroutine(_rest(task, awaited))
+
+
+def start_logged(task: Coroutine[Any, Any, None], what: str) -> None:
+    """Run ``task``, for which nobody waits; what goes wrong is logged with the sentence ``what``."""
+    Deferred.fromCoroutine(task).addErrback(
+        lambda failure: _log.failure("{what}", failure, what=what)
+    )
 
 
 @coroutine

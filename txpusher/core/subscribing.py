@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from txpusher.core.authorization import authorized
 from txpusher.core.counting import count_changed
 from txpusher.core.occurrences import (
     CacheMissed,
@@ -91,6 +92,8 @@ def _arrived(
     # sent before anything is waited for.
     if not connection.closed:
         channel.add(connection)
+        if not channel.kind.is_public:
+            authorized(connection)
     tell(Subscribed(app_id, name, channel.kind))
     if joined.first_in_channel:
         tell(ChannelOccupied(app_id, name))
@@ -141,16 +144,12 @@ async def _departed(connection: Connection, channel: Channel, left: Left) -> Non
     # The facts are told: they are true whatever becomes of the broadcasts.
     if gone is not None:
         await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
-    elif (
-        not left.last_in_channel
-        and connection.app.subscription_count
-        and not channel.kind.is_presence
-    ):
+    elif connection.app.subscription_count and not channel.kind.is_presence:
         await count_changed(registry, channel, left.counts.subscriptions)
 
 
 async def leave_all(connection: Connection) -> None:
-    """Take a connection off everything it is on; what goes wrong with one channel is no other's matter."""
+    """Take a connection off every channel it is on; what goes wrong with one channel is no other's matter."""
     for name in tuple(connection.subscriptions):
         try:
             await unsubscribe(connection, name)
@@ -161,7 +160,3 @@ async def leave_all(connection: Connection) -> None:
                 socket_id=connection.socket_id,
                 channel=name,
             )
-    channel = connection.registry.user_channel_of(connection)
-    if channel is not None:
-        channel.remove(connection)
-        await connection.registry.drop_if_unused(channel)

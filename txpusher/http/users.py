@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.core import users
 from txpusher.http.exchange import EMPTY
 
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ class Users:
 
     async def terminate(self, app: App, _request: ApiRequest, user_id: str) -> Answer:
         """End every connection that is signed in as this user; an unknown user is no error."""
-        await self._registry.terminate(app.id, user_id)
+        await users.terminate(self._registry, app.id, user_id)
         return EMPTY

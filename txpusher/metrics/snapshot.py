@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from txpusher.metrics.collector import Snapshot
+from txpusher.protocol.names import Kind
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
 
 
-def take(registry: ChannelRegistry, app_ids: Iterable[str], *, store_ok: bool = True) -> Snapshot:
+def take(
+    registry: ChannelRegistry,
+    app_ids: Iterable[str],
+    webhooks: Mapping[tuple[str, str], int],
+    *,
+    store_ok: bool = True,
+) -> Snapshot:
     """Count connections, channels and subscriptions.
 
     Args:
         registry: holds them.
         app_ids: the apps that are known, though nobody may be connected to them.
-        store_ok: whether these are those that are written in the app store now.
+        webhooks: webhook events that wait, by app id and kind.
+        store_ok: whether the apps are those that are written in the app store now.
     """
     connected = dict.fromkeys(app_ids, 0)
     known = len(connected)
@@ -27,5 +35,9 @@ def take(registry: ChannelRegistry, app_ids: Iterable[str], *, store_ok: bool = 
     for app_id, local in registry.apps.items():
         connected[app_id] = len(local.connections)
         channels[app_id] = Counter(channel.kind.value for channel in local.channels.values())
-        subscriptions[app_id] = sum(len(channel.subscribers) for channel in local.channels.values())
-    return Snapshot(connected, channels, subscriptions, known, store_ok)
+        subscriptions[app_id] = sum(
+            len(channel.subscribers)
+            for channel in local.channels.values()
+            if channel.kind is not Kind.WATCHLIST
+        )
+    return Snapshot(connected, channels, subscriptions, webhooks, known, store_ok)

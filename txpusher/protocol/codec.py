@@ -232,6 +232,17 @@ def cache_miss(channel: str) -> bytes:
     return _on_channel(b"pusher:cache_miss", channel, b'"{}"')
 
 
+def watchlist_events(online: Sequence[str], offline: Sequence[str]) -> bytes:
+    """Frame who of a watchlist is online and offline, by user id; a list without anybody is left out."""
+    events = [
+        {"name": name, "user_ids": user_ids}
+        for name, user_ids in (("online", online), ("offline", offline))
+        if user_ids
+    ]
+    message = {"event": "pusher_internal:watchlist_events", "data": {"events": events}}
+    return frame(_json(message))
+
+
 def signin_success(user_data: str) -> bytes:
     """Frame the confirmation of a sign-in; never with the ``auth`` that proved it."""
     return frame(_json({"event": "pusher:signin_success", "data": {"user_data": user_data}}))

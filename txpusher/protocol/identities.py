@@ -24,10 +24,8 @@ def presence_member(channel_data: str, limits: Limits) -> PresenceMember:
     fields = _object(channel_data)
     if fields is None:
         raise InvalidChannelData("channel_data must be a JSON object")
-    user_id = fields.get("user_id")
-    if isinstance(user_id, int) and not isinstance(user_id, bool):
-        user_id = str(user_id)
-    if not isinstance(user_id, str) or not user_id:
+    user_id = _id(fields.get("user_id"))
+    if user_id is None:
         raise InvalidChannelData("channel_data: user_id must be a non-empty string or an integer")
     if len(user_id) > limits.max_user_id_length:
         limit = limits.max_user_id_length
@@ -37,11 +35,17 @@ def presence_member(channel_data: str, limits: Limits) -> PresenceMember:
     return PresenceMember(user_id, _user_info(fields, limits))
 
 
-def signed_in_user(user_data: str, limits: Limits) -> User:
+def signed_in_user(user_data: str, limits: Limits, *, watchlist: bool = False) -> User:
     """Read the user from the ``user_data`` of a sign-in.
 
+    Args:
+        user_data: the JSON text that was signed.
+        limits: those of the app.
+        watchlist: whether to read whom the user watches; else that is ignored.
+
     Raises:
-        SigninRefused: it is not a JSON object with a non-empty string ``id``, or the id or info is too large.
+        SigninRefused: it is not a JSON object with a non-empty string ``id``, the id or info is too large, or the
+            watchlist is no list of ids.
     """
     fields = _object(user_data)
     if fields is None:
@@ -55,9 +59,27 @@ def signed_in_user(user_data: str, limits: Limits) -> User:
             f"user_data: id is longer than {limit} characters (setting max_user_id_length)"
         )
     try:
-        return User(user_id, _user_info(fields, limits))
+        return User(user_id, _user_info(fields, limits), _watchlist(fields) if watchlist else ())
     except (InvalidChannelData, PresenceMemberTooLarge) as error:
         raise SigninRefused(f"user_data: {error.message}") from error
+
+
+def _watchlist(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Give the distinct ids of the watchlist, in their order; how many count is the caller's business."""
+    watchlist = fields.get("watchlist")
+    if watchlist is None:
+        return ()
+    ids = list(map(_id, watchlist)) if isinstance(watchlist, list) else [None]
+    if None in ids:
+        raise SigninRefused("user_data: watchlist must be a list of user ids")
+    return tuple(dict.fromkeys(user_id for user_id in ids if user_id))
+
+
+def _id(value: object) -> str | None:
+    """Give a user's id as the string it travels as, or None when it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def _object(text: str) -> dict[str, Any] | None:

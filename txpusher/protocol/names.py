@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 
 USER_CHANNEL_PREFIX = "#server-to-user-"
+WATCHLIST_CHANNEL_PREFIX = "#watchlist-"
 CLIENT_EVENT_PREFIX = "client-"
 RESERVED_EVENT_PREFIXES = ("pusher:", "pusher_internal:")
 
@@ -31,11 +32,13 @@ class Kind(Enum):
     ENCRYPTED_CACHE = "private_encrypted_cache"
     PRESENCE_CACHE = "presence_cache"
     USER = "user"
+    WATCHLIST = "watchlist"
 
     # Attributes, not properties: they are read on the hot path. Set below.
     is_public: bool
     is_presence: bool
     is_cache: bool
+    is_internal: bool
     takes_client_events: bool
 
 
@@ -43,7 +46,8 @@ for _kind in Kind:
     _kind.is_public = _kind in {Kind.PUBLIC, Kind.CACHE}
     _kind.is_presence = _kind in {Kind.PRESENCE, Kind.PRESENCE_CACHE}
     _kind.is_cache = _kind.value.endswith("cache")
-    _kind.takes_client_events = not _kind.is_public and _kind is not Kind.USER
+    _kind.is_internal = _kind in {Kind.USER, Kind.WATCHLIST}
+    _kind.takes_client_events = not _kind.is_public and not _kind.is_internal
 
 # Longest first, so that "private-cache-x" is not taken for private.
 _PREFIXES = (
@@ -55,6 +59,7 @@ _PREFIXES = (
     ("presence-", Kind.PRESENCE),
     ("cache-", Kind.CACHE),
     (USER_CHANNEL_PREFIX, Kind.USER),
+    (WATCHLIST_CHANNEL_PREFIX, Kind.WATCHLIST),
 )
 
 
@@ -102,6 +107,11 @@ def user_channel_problem(channel: str, max_length: int) -> str | None:
 def user_channel(user_id: str) -> str:
     """Name the channel on which the server reaches a signed-in user."""
     return USER_CHANNEL_PREFIX + user_id
+
+
+def watchlist_channel(user_id: str) -> str:
+    """Name the channel on which watchers of a user are told of the user's coming and going."""
+    return WATCHLIST_CHANNEL_PREFIX + user_id
 
 
 def is_socket_id(text: object) -> bool:

@@ -89,6 +89,11 @@ await serve({
     const response = await sdk[method](...args);
     return response?.json ? { status: response.status, body: await response.json() } : response;
   },
+  // Headers as Node's HTTP server gives them to an application: in lower case.
+  webhook({ headers, rawBody }) {
+    const webhook = sdk.webhook({ headers, rawBody });
+    return { valid: webhook.isValid(), time: webhook.getTime().getTime(), events: webhook.getEvents() };
+  },
 
   // pusher-js.
   connect({ client, key, port, member, user, wrongSecret, options = {} }) {
@@ -137,6 +142,11 @@ await serve({
     const { user } = clients[client];
     for (const event of events) user.bind(event, (data) => tell({ client, user: event, data }));
     user.signin();
+  },
+  watch({ client }) {
+    for (const name of ["online", "offline"]) {
+      clients[client].user.watchlist.bind(name, ({ user_ids }) => tell({ client, watchlist: name, users: user_ids }));
+    }
   },
   async signedIn({ client }) {
     await clients[client].user.signinDonePromise;

@@ -1,0 +1,92 @@
+"""Signed-in users: signing in, being reached on every connection, being sent away.
+
+A signed-in connection stands in the roster on its user's channel, ``#server-to-user-{id}``. So one place knows for the
+whole cluster which connection is a user's first or last, which is what makes the user online or offline. Source:
+"Pusher docs: User authentication" and "Terminating user connections".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txpusher.core import watchlists
+from txpusher.errors import Terminated
+from txpusher.interfaces import Envelope
+from txpusher.protocol.names import Kind, user_channel
+
+if TYPE_CHECKING:
+    from txpusher.core.channel import Channel
+    from txpusher.core.connection import Connection
+    from txpusher.core.registry import ChannelRegistry
+    from txpusher.model import User
+
+
+async def sign_in(connection: Connection, user: User) -> None:
+    """Let a connection receive what is sent to this user; again only takes over what is new about the user."""
+    registry, app_id = connection.registry, connection.app.id
+    again = connection.user is not None
+    channel = await registry.open_channel(app_id, user_channel(user.id), Kind.USER)
+    try:
+        connection.user = user
+        if not connection.closed:
+            channel.add(connection)
+        if again:
+            return
+        joined = await registry.adapter.roster.join(app_id, channel.name, connection.socket_id)
+        if joined.first_in_channel:
+            await watchlists.came_online(registry, connection.app, user.id)
+    finally:
+        await registry.release(channel)
+
+
+async def sign_out(connection: Connection) -> None:
+    """Let the connection be nobody's; does nothing when nobody is signed in on it."""
+    registry, app, user = connection.registry, connection.app, connection.user
+    if user is None:
+        return
+    channel = channel_of(connection)
+    try:
+        left = await registry.adapter.roster.leave(
+            app.id, user_channel(user.id), connection.socket_id
+        )
+        if left.last_in_channel:
+            await watchlists.went_offline(registry, app, user.id)
+    finally:
+        await watchlists.unwatch(connection)
+        if channel is not None:
+            channel.remove(connection)
+            await registry.drop_if_unused(channel)
+
+
+def forget(connection: Connection) -> None:
+    """Send it nothing more of what is sent to its user; `sign_out` does the rest."""
+    channel = channel_of(connection)
+    if channel is not None:
+        channel.remove(connection)
+    for watched in connection.watching:
+        watched.remove(connection)
+
+
+def channel_of(connection: Connection) -> Channel | None:
+    """Give the channel on which the user who is signed in on a connection is reached."""
+    if connection.user is None:
+        return None
+    channels = connection.registry.apps[connection.app.id].channels
+    return channels.get(user_channel(connection.user.id))
+
+
+async def terminate(registry: ChannelRegistry, app_id: str, user_id: str) -> None:
+    """End every connection that is signed in as this user, on every node."""
+    name = user_channel(user_id)
+    terminate_here(registry, app_id, name)
+    await registry.adapter.bus.publish(Envelope(app_id, name, terminate=True))
+
+
+def terminate_here(registry: ChannelRegistry, app_id: str, name: str) -> None:
+    """End the connections on this user channel, on this node."""
+    local = registry.apps.get(app_id)
+    channel = local.channels.get(name) if local else None
+    if channel is not None:
+        channel.flush()  # what was sent to the user before is not lost
+        for connection in tuple(channel.subscribers):
+            connection.end(Terminated())
