@@ -438,6 +438,25 @@ def test_webhook_settings():
     assert hook.take() == [("channel_occupied", channel) for channel in "efg"]
 
 
+def test_webhooks_of_an_app_that_is_gone(tmp_path):
+    """When the file of apps names it no more, what waits for its receivers is dropped and counted."""
+    path = tmp_path / "apps.json"
+    table = {
+        "id": "1",
+        "key": "key",
+        "secret": "secret",
+        "webhooks": [{"url": HOOK, "event_types": ["channel_occupied"]}],
+    }
+    path.write_text(json.dumps([table]))
+    server = Server(app_list=(), apps=path.as_uri()).start()
+    client = occupy(server)
+    path.write_text(json.dumps([{**table, "id": "2", "key": "other"}]))
+    assert server.service.reload().called
+    labels = '{app_id="1",kind="channel_occupied",port="6001",reason="target_removed"}'
+    assert server.metric(f"txpusher_webhooks_dropped_total{labels}") == 1
+    assert client.frames()[-1].code == 4001
+
+
 def test_webhooks_at_the_stop():
     """Before the server ends, it tells that everybody is gone; the rest is stopped after that."""
     server = Server(app_list=(HOOKED,), drain=5).start()

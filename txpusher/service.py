@@ -223,7 +223,7 @@ class PusherService(Service):
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
-        served = self._served.start(self.registry.app_changed, self._tell)
+        served = self._served.start(self._app_changed, self._tell)
         _logged(served, "The app store did not start")
         self._report(open_files)
 
@@ -251,6 +251,10 @@ class PusherService(Service):
     async def _leave(self) -> None:
         await watchlists.tell_all_away(self.registry)
         await self._adapter.stop()
+
+    def _app_changed(self, app_id: str, app: App | None) -> None:
+        self.registry.app_changed(app_id, app)
+        self._webhooks.changed(app_id, app)
 
     def _sweeps(self) -> tuple[Liveness | IdleSweep | AuthorizationSweep, ...]:
         return (
