@@ -37,6 +37,11 @@ def test_table():
     assert read_apps([table(NEWS)], "app") == (NEWS,)
 
 
+def test_an_id_that_is_a_number():
+    """JSON and SQL may have the id as a number."""
+    assert read_apps([{**TABLE, "id": 1001}], "app") == (App("1001", "k", "s"),)
+
+
 def test_table_with_dashes():
     """Dashes are as good as underscores."""
     (app,) = read_apps([{**TABLE, "client-events": True, "cache-ttl": 5}], "app")
@@ -66,7 +71,13 @@ def test_made_apps():
         ([7], "^app: expected ID:KEY:SECRET, or a table"),
         (7, "^app: expected a list of apps "),
         ([{"key": "k", "secret": "s"}], "^app 1: id: is missing$"),
-        ([{**TABLE, "id": 7}], "^app 7: id: expected text, not 7$"),
+        ([{**TABLE, "id": 7.5}], "^app 7.5: id: expected text, not 7.5$"),
+        ([{**TABLE, "id": True}], "^app True: id: expected text, not True$"),
+        ([{**TABLE, "key": 7}], "^app '1': key: expected text, not 7$"),
+        (
+            [{**TABLE, "allowed_origins": ["https://app.example.com/"]}],
+            "^app '1': allowed_origins: expected an origin such as https://app.example.com, without a path, not",
+        ),
         ([{**TABLE, "colour": "red"}], "^app '1': colour: there is no such setting$"),
         ([{**TABLE, "limits": {}}], "^app '1': limits: there is no such setting$"),
         ([{**TABLE, "max_conections": 9}], "did you mean max_connections?"),

@@ -69,9 +69,7 @@ def test_theirs_with_a_bug():
     "url",
     [
         "kafka://user:hush@host",
-        "no.such.module+x://hush",
-        "nowhere+x://hush",
-        "txpusher.model.more+x://hush",
+        "postgres://user:hush@host",
     ],
 )
 def test_unknown(url):
@@ -81,6 +79,23 @@ def test_unknown(url):
     ) as caught:
         load(url, "txpusher.apps", "--apps")
     assert caught.value.setting == "--apps"
+    assert "hush" not in str(caught.value)
+
+
+def test_a_scheme_that_is_nearly_one():
+    """Others write the scheme in another way."""
+    with pytest.raises(ConfigError, match=r"did you mean postgresql://\?$"):
+        load("postgres://host", "txpusher.apps", "--apps")
+
+
+@pytest.mark.parametrize(
+    "url", ["no.such.module+x://hush", "nowhere+x://hush", "txpusher.model.more+x://hush"]
+)
+def test_theirs_that_is_not_there(url):
+    """Somebody's module that cannot be found is named, with where it has to be."""
+    name = url.partition("+")[0]
+    with pytest.raises(ConfigError, match=rf"there is no module {name}; .*PYTHONPATH$") as caught:
+        load(url, "txpusher.apps", "--apps")
     assert "hush" not in str(caught.value)
 
 
@@ -111,3 +126,19 @@ def test_errors_deep_in_a_part_name_the_option(monkeypatch):
     monkeypatch.setattr("txpusher.apps.file.create", create)
     with pytest.raises(ConfigError, match=r"^--apps: apps.toml: drane: there is no such setting"):
         make("file:///apps.toml", "txpusher.apps", "--apps")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [("--apps", "--apps: no"), ("--apps: ttl", "--apps: ttl: no"), ("ttl", "--apps: ttl: no")],
+)
+def test_an_option_is_named_once(monkeypatch, setting, told):
+    """Whether a part knows the option or not, it is named once."""
+
+    def create(url):
+        raise ConfigError(setting, "no")
+
+    monkeypatch.setattr("txpusher.apps.file.create", create)
+    with pytest.raises(ConfigError) as caught:
+        make("file:///apps.toml", "txpusher.apps", "--apps")
+    assert str(caught.value) == told

@@ -452,9 +452,11 @@ def test_webhooks_of_an_app_that_is_gone(tmp_path):
     client = occupy(server)
     path.write_text(json.dumps([{**table, "id": "2", "key": "other"}]))
     assert server.service.reload().called
+    assert client.frames()[-1].code == 4001
+    for _ in range(10):
+        server.reactor.advance(1)
     labels = '{app_id="1",kind="channel_occupied",port="6001",reason="target_removed"}'
     assert server.metric(f"txpusher_webhooks_dropped_total{labels}") == 1
-    assert client.frames()[-1].code == 4001
 
 
 def test_webhooks_at_the_stop():

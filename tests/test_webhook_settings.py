@@ -274,10 +274,16 @@ def test_mistakes(wrong, setting):
     assert problem(TABLE, {**TABLE, **wrong})[0] == f"webhooks 2: {setting}"
 
 
+@pytest.mark.parametrize("nothing", [{"lambda": {}}, {"lambda_function": ""}, {"lambda": None}])
+def test_no_lambda(nothing):
+    """Soketi writes what is not used as well."""
+    assert read({**TABLE, **nothing}) == read(TABLE)
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"lambda": {}}, "AWS Lambda cannot be called; give it a URL"),
+        ({"lambda": {"region": "x"}}, "AWS Lambda cannot be called; give it a URL"),
         ({"headers": {"Host": "hidden"}}, "is set by the server"),
         (
             {"url": "http://ann:hidden@a"},

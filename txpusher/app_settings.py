@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from txpusher.errors import ConfigError
 from txpusher.model import App, Limits
+from txpusher.protocol.origins import pattern_problem
 from txpusher.settings import COMMAS, read, secret, unknown
 from txpusher.spellings import APP_SPELLINGS, in_our_words
 from txpusher.webhook_settings import read_webhooks
@@ -123,6 +124,8 @@ def _from_table(
             if name in given
         }
 
+    if type(given["id"][1]) is int:  # many are numbers, and JSON and SQL have a type for these
+        given["id"] = (given["id"][0], str(given["id"][1]))
     app_id, key = settings(dict.fromkeys(("id", "key"), str)).values()
     password = secret(given["secret"][1], f"{where}: secret", references=references)
     switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS))
@@ -147,8 +150,9 @@ def _checked(app: App, where: str) -> App:
     if not app.secret:
         raise ConfigError(f"{where}: secret", "the secret is empty")
     for pattern in app.allowed_origins:
-        if pattern.count("*") > 1:
-            raise ConfigError(f"{where}: allowed_origins", f"expected at most one * in {pattern!r}")
+        problem = pattern_problem(pattern)
+        if problem:
+            raise ConfigError(f"{where}: allowed_origins", problem)
     read_webhooks(app.webhooks, f"{where}: webhooks")
     for limit in fields(app.limits):
         read(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -39,7 +40,9 @@ def make(url: str, package: str, setting: str, *parts: object) -> Any:
         return create(url, *parts)
     except ConfigError as error:
         # What is wrong may be deep in a file: the option is named all the same.
-        where = setting if error.setting in setting else f"{setting}: {error.setting}"
+        named = error.setting in setting or error.setting.startswith(setting)
+        where = error.setting if named and len(error.setting) > len(setting) else setting
+        where = where if named else f"{setting}: {error.setting}"
         raise ConfigError(where, error.message) from error
 
 
@@ -59,8 +62,16 @@ def load(url: str, package: str, setting: str) -> ModuleType:
         raise ConfigError(setting, f"expected a URL with one of the schemes {_choices(package)}")
     name = scheme["module"] or f"{package}.{scheme['ours']}"
     if not _exists(name):
-        raise ConfigError(setting, f"there is no {scheme[0]}; expected one of {_choices(package)}")
+        raise ConfigError(setting, _missing(scheme, package))
     return import_module(name)
+
+
+def _missing(scheme: re.Match[str], package: str) -> str:
+    if scheme["module"]:
+        return f"there is no module {scheme['module']}; it has to be installed, or its folder on PYTHONPATH"
+    close = get_close_matches(scheme["ours"], _ours(package), n=1)
+    hint = f"; did you mean {close[0]}://?" if close else ""
+    return f"there is no {scheme[0]}; expected one of {_choices(package)}{hint}"
 
 
 def _exists(name: str) -> bool:
@@ -71,6 +82,9 @@ def _exists(name: str) -> bool:
 
 
 def _choices(package: str) -> str:
+    return ", ".join([*(f"{name}://" for name in _ours(package)), "your.module+name://"])
+
+
+def _ours(package: str) -> list[str]:
     modules = pkgutil.iter_modules(import_module(package).__path__)
-    names = [f"{module.name}://" for module in modules if not module.name.startswith("_")]
-    return ", ".join([*sorted(names), "your.module+name://"])
+    return sorted(module.name for module in modules if not module.name.startswith("_"))

@@ -106,7 +106,7 @@ def unknown(setting: str, name: str, known: Iterable[str]) -> ConfigError:
 
 def _content(path: Path, setting: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors of Windows begin with a mark
     except OSError as error:
         raise ConfigError(setting, _unreadable(path, setting, error.strerror)) from error
     except ValueError as error:

@@ -83,10 +83,10 @@ def _from_table(table: Mapping[str, Any], where: str, references: bool) -> Webho
     given = in_our_words(table, WEBHOOK_SPELLINGS, where)
     if "filter" in given:
         given |= _filter(given.pop("filter")[1], where)
-    for name, (written, _) in given.items():
-        if name in _ELSEWHERE:
+    for name, (written, value) in given.items():
+        if name in _ELSEWHERE and value:
             raise ConfigError(f"{where}: {written}", "AWS Lambda cannot be called; give it a URL")
-        if name not in _TYPES:
+        if name not in {*_TYPES, *_ELSEWHERE}:
             raise unknown(f"{where}: {written}", name, _TYPES)
     for name in ("url", "event_types"):
         if name not in given:

@@ -386,3 +386,23 @@ def test_a_listener_that_fails(watched, monkeypatch):
     with pytest.raises(TypeError):
         watched.look()
     assert watched.clock.getDelayedCalls()
+
+
+def test_a_mark_at_the_beginning(tmp_path):
+    """Editors of Windows begin a file with a byte order mark."""
+    path = write(tmp_path / "apps.toml", "\ufeff" + ONE)
+    assert answer(FileApps(path, Limits(), Clock()).by_id("1")) == SHOP
+
+
+def test_no_ordinary_file(tmp_path):
+    """A pipe would be waited for until somebody writes into it."""
+    os.mkfifo(tmp_path / "apps.toml")
+    with pytest.raises(ConfigError, match=r"apps.toml: is not a file$"):
+        FileApps(tmp_path / "apps.toml", Limits(), Clock())
+
+
+def test_more_than_can_be_read(tmp_path):
+    """Whatever is in a file, a mistake is one line at the start; later the old apps stay and it shows."""
+    path = write(tmp_path / "apps.json", "[" * 100_000)
+    with pytest.raises(ConfigError, match=r"apps.json: is not JSON"):
+        FileApps(path, Limits(), Clock())

@@ -59,3 +59,9 @@ def test_cut():
     """A statement that takes too long can be interrupted."""
     with closing(sqlite3.connect(":memory:", check_same_thread=False)) as connection:
         database(parse("sqlite:///x")).cut(connection)
+
+
+def test_four_slashes():
+    """An absolute path may be written as SQLAlchemy does."""
+    three, four = (database(parse(f"sqlite://{path}")) for path in ("/x/a.db", "//x/a.db"))
+    assert three.arguments == four.arguments

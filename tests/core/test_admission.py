@@ -195,7 +195,7 @@ def test_a_refused_origin_is_logged_once():
     assert [(log["origin"], log["app_id"]) for log in logs] == [
         ("https://evil.org", "1"),
         ("https://evil.com", "1"),
-        ("None", "1"),
+        ("(none)", "1"),
         ("https://evil.org", "2"),
     ]
     assert len(node.told.of(ConnectionRefused)) == 5

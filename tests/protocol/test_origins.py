@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpusher.protocol.origins import origin_allowed
+from txpusher.protocol.origins import origin_allowed, pattern_problem
 
 APP = "https://app.example.com"
 
@@ -108,6 +108,30 @@ REFUSED = [
     ("", ""),
     ("https://*", ""),
 ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("https://app.example.com/", "//app.example.com", "https://", "", "ftp//x y", "a b"),
+        *(
+            "https://b\u00fccher.example",
+            "https://app.example.com:port",
+            "https://a.example?x",
+            "http//a",
+        ),
+        *("https://*.*.example.com", "*://*"),
+    ],
+)
+def test_patterns_that_match_nothing(pattern):
+    """A pattern that no origin can ever match is told to be one."""
+    assert pattern_problem(pattern)
+
+
+@pytest.mark.parametrize("pattern", sorted({pattern for pattern, _ in ALLOWED}))
+def test_patterns_that_match_something(pattern):
+    """What matches something is no mistake."""
+    assert pattern_problem(pattern) is None
 
 
 @pytest.mark.parametrize(("pattern", "origin"), ALLOWED)

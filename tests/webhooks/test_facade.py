@@ -30,7 +30,7 @@ from txpusher.core.telling import teller
 from txpusher.interfaces import Health
 from txpusher.model import App, WebhookTarget
 from txpusher.protocol.signatures import sign
-from txpusher.webhooks.facade import Webhooks
+from txpusher.webhooks.facade import LEAVING, Webhooks
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.queue import Terms
 
@@ -275,14 +275,70 @@ def test_a_target_that_is_removed():
     assert waiting(server) == 1
 
 
-@pytest.mark.parametrize("app", [None, replace(APP, enabled=False), replace(APP, webhooks=())])
-def test_an_app_that_goes(app):
-    """When an app is gone, switched off or without targets, all that waits for it is dropped."""
+def test_an_app_without_targets():
+    """When an app has no targets any more, all that waits for it is dropped."""
     server = late_server().tell(occupied("a"), occupied("b"), ChannelVacated("1", "a"))
-    server.change("1", app)
+    with capturedLogs() as logs:
+        server.change("1", replace(APP, webhooks=()))
     assert server.told == [WebhookDropped("1", "channel_occupied", "target_removed")] * 2
+    assert [log["number"] for log in logs] == [2]
     server.clock.advance(10)
     assert server.sender.requests == []
+    assert server.clock.getDelayedCalls() == []
+
+
+GONE = [None, replace(APP, enabled=False)]
+
+
+@pytest.mark.parametrize("app", GONE)
+def test_an_app_that_goes(app):
+    """When an app is gone or switched off, its targets are told that its clients leave; then they are told no more."""
+    server = Server()
+    assert server.events(occupied("a")) == [("channel_occupied", "a")]
+    server.change("1", app)
+    assert server.events(ChannelVacated("1", "a"), seconds=3) == [("channel_vacated", "a")]
+    server.clock.advance(LEAVING)
+    assert server.events(occupied("b")) == []
+    assert server.told == [
+        WebhookSent("1", "channel_occupied", 0),
+        WebhookSent("1", "channel_vacated", 0),
+    ]
+    assert server.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("app", GONE)
+def test_an_app_that_goes_while_its_receiver_hangs(app):
+    """What is not accepted some seconds later is dropped, counted and logged."""
+    server = late_server().tell(occupied("a"), occupied("b"))
+    server.clock.advance(0)
+    server.change("1", app)
+    assert server.told == []
+    with capturedLogs() as logs:
+        server.clock.advance(3 + LEAVING)
+    assert server.told == [WebhookDropped("1", "channel_occupied", "target_removed")] * 2
+    assert [log["number"] for log in logs] == [2]
+
+
+@pytest.mark.parametrize("app", GONE)
+def test_an_app_that_is_back_in_time(app):
+    """What waits goes on when the app is there again."""
+    server = late_server().tell(occupied("a"), occupied("b"))
+    server.clock.advance(0)
+    server.change("1", app)
+    server.change("1", APP)
+    server.clock.advance(3 + LEAVING)
+    assert server.told == []
+    assert waiting(server) == 2
+
+
+def test_a_stop_while_an_app_goes():
+    """Nothing is left on the clock."""
+    server = Server().tell(occupied("a"))
+    server.clock.advance(0)
+    server.change("1", None)
+    stopping = Deferred.fromCoroutine(server.webhooks.stop(1))
+    server.clock.advance(1)
+    assert stopping.called
     assert server.clock.getDelayedCalls() == []
 
 

@@ -152,6 +152,9 @@ def _apps(path: Path, defaults: Limits) -> tuple[App, ...]:
 
 
 def _tables(path: Path) -> object:
+    if path.exists() and not path.is_file():
+        # Reading a pipe would wait for who writes into it.
+        raise ConfigError(str(path), "is not a file")
     content = document(path)
     if not isinstance(content, dict):
         return content

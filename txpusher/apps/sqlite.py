@@ -26,11 +26,12 @@ def create(url: str, reactor: Any, defaults: Limits) -> SqlApps:
 
 def database(address: Address) -> Database:
     """Say how the file is opened and asked."""
+    path = "/" + address.path.lstrip("/")  # some write an absolute path with four slashes
     return Database(
         driver="sqlite3",
         arguments={
             # Not "ro", which cannot read what another process writes ahead. It never makes a file.
-            "database": f"file:{quote(address.path)}?mode=rw",
+            "database": f"file:{quote(path)}?mode=rw",
             "uri": True,
             "timeout": STATEMENT,  # for a file that is locked
             "isolation_level": None,

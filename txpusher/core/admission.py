@@ -149,7 +149,7 @@ class _RefusedOrigins:
 
     def log(self, app_id: str, origin: str | None) -> None:
         """Log that an app refuses an origin, unless that was done."""
-        refused = (app_id, str(origin)[:LOGGED_LENGTH])
+        refused = (app_id, "(none)" if origin is None else origin[:LOGGED_LENGTH])
         if refused in self._logged or len(self._logged) >= LOGGED_ORIGINS:
             return
         self._logged.add(refused)

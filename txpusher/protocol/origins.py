@@ -7,9 +7,29 @@ pattern with one ``*`` matches by its beginning and end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+# What a browser sends has no path, no blanks and, as names go over the wire, no letter beyond ASCII.
+_PATTERN = re.compile(
+    r"([A-Za-z*][A-Za-z0-9+.*-]*://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._*-]+)(:[0-9*]+)?"
+)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Say why a pattern can match no ``Origin``, or None.
+
+    Args:
+        pattern: as an operator wrote it.
+    """
+    if pattern.count("*") > 1:
+        return f"expected at most one * in {pattern!r}"
+    if not _PATTERN.fullmatch(pattern):
+        return (
+            f"expected an origin such as https://app.example.com, without a path, not {pattern!r}"
+        )
+    return None
 
 
 def origin_allowed(origin: str | None, patterns: Iterable[str]) -> bool:

@@ -22,7 +22,7 @@ from txpusher.webhooks.receiver import Receiver, Surroundings
 
 if TYPE_CHECKING:
     from txpusher.core.occurrences import Occurrence
-    from txpusher.interfaces import Clock
+    from txpusher.interfaces import Call, Clock
     from txpusher.model import App
     from txpusher.webhooks.queue import Terms
     from txpusher.webhooks.request import RequestSender
@@ -30,11 +30,19 @@ if TYPE_CHECKING:
 _log = Logger()
 
 
+LEAVING = 5.0
+"""Seconds, beside the delay, in which the receivers of an app that is gone or off are told that its clients leave."""
+
+
 class _Known(NamedTuple):
     """An app as it was last seen, and its receivers in the order of its targets."""
 
     app: App | None
     receivers: list[Receiver]
+
+    @property
+    def is_served(self) -> bool:
+        return self.app is not None and self.app.enabled
 
 
 class Webhooks:
@@ -68,9 +76,11 @@ class Webhooks:
         self._app_of = app_of
         self._clock = clock
         self._time = time
+        self._leaving = delay + LEAVING
         self._around = Surroundings(sender, clock, random, tell, terms)
         self._decider = Decider(clock, delay, self._decided)
         self._known: dict[str, _Known] = {}
+        self._leaves: dict[str, Call] = {}
         self.hears: dict[type, Callable[[Any], None]] = dict.fromkeys(
             self._decider.concerns, self._heard
         )
@@ -112,14 +122,42 @@ class Webhooks:
         """Find the receivers of an app's targets; the same address is the same receiver."""
         left: dict[str, list[Receiver]] = {}
         before = self._known.get(app_id)
+        if before and before.receivers and not (app is not None and app.enabled):
+            return self._leave(app_id, before._replace(app=app), was_served=before.is_served)
+        leave = self._leaves.pop(app_id, None)
+        if leave is not None:
+            leave.cancel()  # it is back in time
         for receiver in before.receivers if before else ():
             left.setdefault(receiver.target.url, []).append(receiver)
         known = _Known(app, self._receivers(app, left) if app is not None and app.enabled else [])
         self._known[app_id] = known
-        for receivers in left.values():
-            for receiver in receivers:
-                receiver.queue.end("target_removed")
+        self._end(app_id, [receiver for receivers in left.values() for receiver in receivers])
         return known
+
+    def _leave(self, app_id: str, known: _Known, *, was_served: bool) -> _Known:
+        """Go on with the receivers of an app that is gone or off until they know that its clients are."""
+        self._known[app_id] = known
+        if was_served:
+            self._leaves[app_id] = self._clock.callLater(self._leaving, self._left, app_id)
+        return known
+
+    def _left(self, app_id: str) -> None:
+        del self._leaves[app_id]
+        known = self._known[app_id]
+        self._known[app_id] = _Known(known.app, [])
+        self._end(app_id, known.receivers)
+
+    @staticmethod
+    def _end(app_id: str, receivers: list[Receiver]) -> None:
+        for receiver in receivers:
+            receiver.queue.end("target_removed")
+        lost = sum(receiver.queue.left for receiver in receivers)
+        if lost:
+            _log.warn(
+                "{number} webhook events of app {app_id} are lost: their targets are not configured any more",
+                number=lost,
+                app_id=app_id,
+            )
 
     def _receivers(self, app: App, there: dict[str, list[Receiver]]) -> list[Receiver]:
         """Take the receivers of an app's targets out of those that are there, or make them."""
@@ -168,6 +206,9 @@ class Webhooks:
     async def stop(self, seconds: float) -> None:
         """Send what waits, for as long as that at most; the rest is dropped and logged as a number."""
         self.close()
+        for leave in self._leaves.values():
+            leave.cancel()
+        self._leaves = {}
         queues = [r.queue for known in self._known.values() for r in known.receivers]
         await gatherResults([Deferred.fromCoroutine(queue.finish(seconds)) for queue in queues])
         self._around.sender.close()
