@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.clustering import ClusterNode
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
 from txpusher.model import App, Event, Limits
@@ -190,7 +191,7 @@ class Node:
             self.told,
             options,
         )
-        now(self.adapter.start(self.registry.receive))
+        now(self.adapter.start(ClusterNode(self.registry)))
 
     def connect(self, app: App = APP) -> Client:
         """Connect a client and read its greeting."""
@@ -316,7 +317,9 @@ class _AskedAdapter:
         self.bus: Any = _Part(real.bus, self._ask)
         self.roster: Any = _Part(real.roster, self._ask)
         self.last_events: Any = _Part(real.last_events, self._ask)
-        self.start, self.stop, self.health = real.start, real.stop, real.health
+        self.quotas: Any = _Part(real.quotas, self._ask)
+        self.start, self.stop = real.start, real.stop
+        self.health, self.figures = real.health, real.figures
 
     async def _ask(self, name: str, effect: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         raise NotImplementedError

@@ -23,6 +23,7 @@ from txpusher.apps.memory import MemoryApps
 from txpusher.core import users, watchlists
 from txpusher.core.admission import Admission
 from txpusher.core.authorization import AuthorizationSweep
+from txpusher.core.clustering import ClusterNode
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
@@ -184,7 +185,7 @@ class PusherService(Service):
         self._metrics.start()
         for part in self._sweeps():
             part.start()
-        _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        _logged(self._adapter.start(ClusterNode(self.registry)), "The adapter did not start")
         self._report(open_files)
 
     def stopService(self) -> Deferred[None]:

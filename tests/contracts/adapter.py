@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, NamedTuple
 
-from txpusher.interfaces import Adapter, Envelope, Left
-from txpusher.model import CachedEvent, Counts, PresenceMember
+from txpusher.interfaces import Adapter, Envelope, Left, Restored
+from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 ANN = PresenceMember("ann", '{"name":"Ann"}')
 BOB = PresenceMember("bob")
@@ -26,6 +26,36 @@ class Node(NamedTuple):
 
     adapter: Adapter
     received: list[Envelope]
+
+
+class Hearing:
+    """A `txpusher.interfaces.Node` that remembers what it is told.
+
+    Attributes:
+        received, drops, departures, returns: the arguments of each call.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Envelope] = []
+        self.drops: list[tuple[str, str]] = []
+        self.departures: list[tuple[str, str, Left, str]] = []
+        self.returns: list[bool] = []
+
+    def receive(self, envelope: Envelope) -> None:
+        """Remember an envelope."""
+        self.received.append(envelope)
+
+    def dropped(self, app_id: str, reason: str) -> None:
+        """Remember a loss."""
+        self.drops.append((app_id, reason))
+
+    async def departed(self, app_id: str, channel: str, left: Left, node_id: str) -> None:
+        """Remember a departure."""
+        self.departures.append((app_id, channel, left, node_id))
+
+    async def returned(self, *, forgotten: bool) -> None:
+        """Remember a return."""
+        self.returns.append(forgotten)
 
 
 def awaited(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
@@ -67,10 +97,12 @@ class AdapterContract:
 
     async def nodes(self, count: int) -> list[Node]:
         """Start a cluster."""
-        nodes = [Node(adapter, []) for adapter in self.make_nodes(count)]
-        for adapter, received in nodes:
-            await adapter.start(received.append)
+        nodes = []
+        for adapter in self.make_nodes(count):
+            hearing = Hearing()
             self.started.append(adapter)
+            await adapter.start(hearing)
+            nodes.append(Node(adapter, hearing.received))
         return nodes
 
     async def roster(self) -> Any:
@@ -432,6 +464,65 @@ class AdapterContract:
             assert await roster.leave("1", "presence-x", "1.1") == Left(True, ANN, NOBODY)
             assert await roster.channels("1") == {}
 
+    @awaited
+    async def test_restoring_what_is_there_changes_nothing(self) -> None:
+        """A node may write its subscriptions again at any time: those that are there are first of nothing."""
+        roster = await self.roster()
+        await roster.join("1", "presence-x", "1.1", ANN)
+        restored = await roster.restore("1", "presence-x", [("1.1", ANN)])
+        assert restored == Restored(False, [], Counts(1, 1))
+        await roster.join("1", "news", "1.1")
+        assert await roster.restore("1", "news", [("1.1", None)]) == Restored(False, [], Counts(1))
+
+    @awaited
+    async def test_restoring_what_is_gone(self) -> None:
+        """What is restored is there as after a join, and says what it is the first of."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        ann_again = PresenceMember("ann", '{"tab":2}')
+        sockets = [("1.1", ANN), ("2.2", ann_again), ("3.3", BOB)]
+        restored = await first.restore("1", "presence-x", sockets)
+        assert (restored.first_in_channel, restored.counts) == (True, Counts(3, 2))
+        assert list(restored.new_members) == [ANN, BOB]
+        assert sorted(await second.members("1", "presence-x"), key=str) == [ANN, BOB]
+        restored = await second.restore("1", "presence-x", [("4.4", BOB), ("5.5", None)])
+        assert restored == Restored(False, [], Counts(5, 2))
+        assert (await first.leave("1", "presence-x", "3.3")).last_for_user is None
+        assert await first.leave("1", "presence-x", "4.4") == Left(False, BOB, Counts(3, 1))
+        assert (await second.restore("1", "news", [("1.1", None)])).first_in_channel
+
+    @awaited
+    async def test_restoring_many(self) -> None:
+        """A node with many subscriptions on one channel has all of them again, and the channel is occupied once."""
+        roster = await self.roster()
+        sockets = [(f"{i}.1", PresenceMember(f"user{i % 500}")) for i in range(1000)]
+        restored = await roster.restore("1", "presence-x", sockets)
+        assert (restored.first_in_channel, restored.counts) == (True, Counts(1000, 500))
+        assert len(restored.new_members) == 500
+        assert (await roster.restore("1", "presence-x", [])) == Restored(False, [], NOBODY)
+
+    # Quotas
+
+    @awaited
+    async def test_all_nodes_share_a_quota(self) -> None:
+        """The connections of all nodes together stay within the limit; a refusal changes nothing."""
+        first, second = (node.adapter.quotas for node in await self.nodes(2))
+        assert await first.set("1", 2, 3)
+        assert await second.set("1", 1, 3)
+        assert not await second.set("1", 2, 3)
+        assert not await first.set("1", 3, 3)
+        assert await first.set("1", 1, 3)
+        assert await second.set("1", 2, 3)
+        assert await first.set("2", 3, 3)
+
+    @awaited
+    async def test_a_count_without_a_limit_is_taken(self) -> None:
+        """Whoever only says what there is, as when connections are lost, is not asked about the limit."""
+        first, second = (node.adapter.quotas for node in await self.nodes(2))
+        assert await first.set("1", 5)
+        assert not await second.set("1", 1, 5)
+        assert await first.set("1", 0)
+        assert await second.set("1", 5, 5)
+
     # Last events
 
     @awaited
@@ -478,3 +569,46 @@ class AdapterContract:
         renewed = await last_events.get("1", "cache-renewed")
         assert renewed is not None
         assert renewed.data == "2"
+
+    # Receipts
+
+    @awaited
+    async def test_a_key_is_claimed_once(self) -> None:
+        """The first node that claims a key has it, and everybody else is told who, until it is settled."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        assert await first.claim("1", "k", b"one", 60) is None
+        for receipts in (first, second):
+            assert await receipts.claim("1", "k", b"two", 60) == Receipt(b"one")
+        assert await second.claim("2", "k", b"two", 60) is None
+        assert await second.claim("1", "other", b"two", 60) is None
+
+    @awaited
+    async def test_a_settled_key_has_its_answer(self) -> None:
+        """Answers are any bytes, also none."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        for i, answer in enumerate((b"{}", b"", bytes(range(256)))):
+            receipt = Receipt(bytes(range(250, 256)), answer)
+            await first.claim("1", f"k{i}", receipt.fingerprint, 60)
+            await first.settle("1", f"k{i}", receipt, 60)
+            assert await second.claim("1", f"k{i}", b"other", 60) == receipt
+
+    @awaited
+    async def test_a_released_key_is_free(self) -> None:
+        """A publish that failed may be tried again, on any node."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        await first.claim("1", "k", b"one", 60)
+        await first.release("1", "k")
+        assert await second.claim("1", "k", b"two", 60) is None
+        await first.release("1", "never claimed")
+
+    @awaited
+    async def test_receipts_are_forgotten(self) -> None:
+        """A key is free after its time, whether it was settled or not."""
+        ((adapter, _),) = await self.nodes(1)
+        receipts = adapter.receipts
+        await receipts.claim("1", "claimed", b"one", 1)
+        await receipts.claim("1", "settled", b"one", 60)
+        await receipts.settle("1", "settled", Receipt(b"one", b"{}"), 1)
+        await self.wait(1.2)
+        assert await receipts.claim("1", "claimed", b"two", 60) is None
+        assert await receipts.claim("1", "settled", b"two", 60) is None
