@@ -363,6 +363,10 @@ class ServiceUnavailable(ApiError):
     reason: ClassVar[str] = "bus_away"
 
 
+class Unanswered(ServiceUnavailable):
+    """The question was sent and no answer came: nobody knows whether what was asked for has happened."""
+
+
 class ConfigError(ValueError):
     """A setting is wrong.
 

@@ -105,7 +105,12 @@ class PusherService(Service):
             self._liveness,
             secrets.randbelow,
             tell,
-            Options(config.activity_timeout, config.only_pusher_error, config.watchlist_delay),
+            Options(
+                config.activity_timeout,
+                config.only_pusher_error,
+                config.watchlist_delay,
+                config.adapter_required,
+            ),
         )
         self._authorization = AuthorizationSweep(self.registry)
         self._admission = Admission(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 from txredisapi import RedisError, ResponseError
 
-from txpusher.errors import ServiceUnavailable
+from txpusher.errors import ServiceUnavailable, Unanswered
 
 if TYPE_CHECKING:
     from txpusher.adapters.redis.connection import RedisConnection
@@ -58,7 +58,8 @@ class Commands:
         """Run one of the scripts that take the prefix and no keys.
 
         Raises:
-            ServiceUnavailable: it did not happen, or nobody knows whether it did.
+            ServiceUnavailable: it did not happen.
+            Unanswered: nobody knows whether it did.
         """
         return await self._evaluate(script, (), (self.prefix, *arguments))
 
@@ -101,7 +102,7 @@ class Commands:
 
     def _unavailable(self, error: RedisError) -> ServiceUnavailable:
         if not isinstance(error, ResponseError):
-            return ServiceUnavailable("Redis is away")
+            return Unanswered("Redis went away")
         self.refusal = refusal(error)
         if _word(error) in _NOT_HERE:
             self.link.abort(self.refusal)
