@@ -206,14 +206,22 @@ class Node(Protocol):
             node_id: the dead node, for `Envelope.sender`.
         """
 
-    async def returned(self, *, forgotten: bool) -> None:
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
         """Write everything of this node to the roster and the quotas anew; what was away is back.
 
         Args:
             forgotten: whether the roster has lost its entries without anybody having been told so.
+            settling: seconds after which all nodes will have written theirs.
 
         Raises:
             ServiceUnavailable: it is away again; this is called once more when it is back.
+        """
+
+    async def missed(self) -> None:
+        """Tell clients how things are: what others told was not heard for a while, and all nodes are back by now.
+
+        Raises:
+            ServiceUnavailable: the roster is away; this is called once more when it is back.
         """
 
 

@@ -33,6 +33,7 @@ class Hearing:
 
     Attributes:
         received, drops, departures, returns: the arguments of each call.
+        misses: how often it was told that it missed something.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Hearing:
         self.drops: list[tuple[str, str]] = []
         self.departures: list[tuple[str, str, Left, str]] = []
         self.returns: list[bool] = []
+        self.misses = 0
 
     def receive(self, envelope: Envelope) -> None:
         """Remember an envelope."""
@@ -53,9 +55,13 @@ class Hearing:
         """Remember a departure."""
         self.departures.append((app_id, channel, left, node_id))
 
-    async def returned(self, *, forgotten: bool) -> None:
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
         """Remember a return."""
         self.returns.append(forgotten)
+
+    async def missed(self) -> None:
+        """Remember that something was missed."""
+        self.misses += 1
 
 
 def awaited(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:

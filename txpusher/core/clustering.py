@@ -1,14 +1,15 @@
 """What an adapter tells this node: messages of others, the end of a dead node, and its own return after an outage.
 
 Whatever the roster decides, one node tells as an occurrence. Clients are told over the bus: of a dead node's members by
-whichever node has buried it, in the dead node's name, so that a node that was only cut off does not tell its own clients
-that they are gone.
+whichever node has buried it, in the dead node's name, so that a node that was only cut off does not tell its own
+clients that they are gone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.core.catching_up import catch_up
 from txpusher.core.counting import count_departed
 from txpusher.core.occurrences import MessageDropped
 from txpusher.core.returning import write_anew
@@ -60,6 +61,10 @@ class ClusterNode:
     async def _tell_for(self, node_id: str, app_id: str, channel: str, frame: bytes) -> None:
         await self._registry.hand_on(Envelope(app_id, channel, [(frame, None)], sender=node_id))
 
-    async def returned(self, *, forgotten: bool) -> None:
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
         """Write everything of this node to the roster and the quotas anew."""
-        await write_anew(self._registry, forgotten=forgotten)
+        await write_anew(self._registry, forgotten=forgotten, settling=settling)
+
+    async def missed(self) -> None:
+        """Tell clients how things are."""
+        await catch_up(self._registry)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from txpusher.errors import ServiceUnavailable
 
 
+UNKNOWN = Counts()
+"""How full a channel is while nobody can be asked."""
+
+
 class Place(NamedTuple):
     """A subscription, by name."""
 
@@ -71,12 +75,11 @@ class Outage:
             limit = connection.app.limits.max_presence_members
             if member is not None and member.user_id not in members:
                 if limit is not None and len(members) >= limit:
-                    return Joined(False, False, False, Counts(), ())
+                    return Joined(False, False, False, UNKNOWN, ())
                 members[member.user_id] = member
                 self._tell_here(connection, channel, codec.member_added(channel.name, member))
             self.join(Place(channel.app_id, channel.name, connection.socket_id), error)
-        counts = Counts(len(channel.subscribers), len(members))
-        return Joined(True, False, False, counts, list(members.values()))
+        return Joined(True, False, False, UNKNOWN, list(members.values()))
 
     def unsubscribe(
         self, connection: Connection, channel: Channel, member: PresenceMember | None

@@ -30,16 +30,15 @@ if TYPE_CHECKING:
 
 AT_ONCE = 250
 """Subscriptions that are written at once: what leaves meanwhile must not be written after it has left."""
-SETTLING = 10.0
-"""Seconds after which all nodes have written theirs to a roster that has forgotten everything."""
 
 
-async def write_anew(registry: ChannelRegistry, *, forgotten: bool) -> None:
+async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: float) -> None:
     """Write it.
 
     Args:
         registry: of this node.
         forgotten: whether the roster has lost its entries without anybody having been told so.
+        settling: seconds after which all nodes have written theirs.
 
     Raises:
         ServiceUnavailable: the roster is away again; everything has to be written once more.
@@ -48,7 +47,10 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool) -> None:
         for channel in list(local.channels.values()):
             if channel.kind is not Kind.WATCHLIST:
                 await _write_channel(registry, channel, forgotten=forgotten)
-    await _write_left(registry, forgotten=forgotten)
+    if forgotten:
+        await _keep_left(registry, settling)
+    else:
+        await _leave(registry)
     for app_id, local in list(registry.apps.items()):
         if local.app is not None and local.app.limits.max_connections is not None:
             await registry.quota.tell(app_id)
@@ -110,17 +112,14 @@ async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame:
     await registry.hand_on(Envelope(app_id, name, [(frame, None)]))
 
 
-async def _write_left(registry: ChannelRegistry, *, forgotten: bool) -> None:
-    if not forgotten:
-        await _leave(registry)
-        return
+async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
     for place, member in list(registry.outage.left.items()):
         await registry.adapter.roster.restore(
             place.app_id, place.channel, [(place.socket_id, member)]
         )
     if registry.outage.left:
-        registry.clock.callLater(SETTLING, _leave_later, registry)
+        registry.clock.callLater(settling, _leave_later, registry)
 
 
 def _leave_later(registry: ChannelRegistry) -> None:

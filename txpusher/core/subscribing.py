@@ -22,6 +22,7 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
+from txpusher.core.outage import UNKNOWN
 from txpusher.errors import PresenceChannelFull, ServiceUnavailable, TooManySubscriptions
 from txpusher.protocol import codec
 from txpusher.protocol.frames import split
@@ -66,7 +67,7 @@ async def subscribe(
         if member is not None and joined.first_for_user:
             frame = codec.member_added(name, member)
             await registry.broadcast(app.id, name, frame, excluded=connection)
-        if app.subscription_count and not kind.is_presence:
+        if app.subscription_count and not kind.is_presence and joined.counts is not UNKNOWN:
             await count_changed(registry, channel, joined.counts.subscriptions)
     finally:
         if name not in connection.subscriptions:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from txpusher.interfaces import Figures
 from txpusher.metrics.families import Families, Labels, Samples
 from txpusher.metrics.histogram import Histogram
 from txpusher.metrics.observer import MetricsObserver
@@ -52,11 +53,15 @@ class Snapshot(NamedTuple):
         connected: open connections by app id; all apps that are known, so that their counters start at 0.
         channels: channels with a subscription, by app id and by the value of `Kind`.
         subscriptions: subscriptions by app id.
+        connected_to_others: whether the adapter works.
+        adapter: what it has done.
     """
 
     connected: Mapping[str, int]
     channels: Mapping[str, Mapping[str, int]]
     subscriptions: Mapping[str, int]
+    connected_to_others: bool = True
+    adapter: Figures = Figures()
 
 
 class AppsCollector(Collector):
@@ -83,6 +88,7 @@ class AppsCollector(Collector):
         yield from self._reasons()
         yield from self._kinds()
         yield from self._asking(now.connected)
+        yield from self._adapter(now)
 
     def _gauges(self, now: Snapshot) -> Iterator[Metric]:
         gauge = self._families.gauge
@@ -117,6 +123,29 @@ class AppsCollector(Collector):
         text = "Seconds from a publish to the last write to a subscriber"
         deliveries = _by_kind(seen.deliveries).items()
         yield self._families.histogram("delivery_seconds", text, APP_KIND, deliveries)
+
+    def _adapter(self, now: Snapshot) -> Iterator[Metric]:
+        gauge, counter = self._families.gauge, self._families.counter
+        text = "Whether the other nodes can be reached"
+        yield gauge("adapter_up", text, (), [((), float(now.connected_to_others))])
+        for name, description, number in (
+            (
+                "adapter_commands_total",
+                "Commands sent to what connects the nodes",
+                now.adapter.commands,
+            ),
+            (
+                "adapter_reconnects_total",
+                "Connections to it that were lost",
+                now.adapter.reconnects,
+            ),
+            (
+                "adapter_reaped_nodes_total",
+                "Dead nodes that this one has buried",
+                now.adapter.reaped,
+            ),
+        ):
+            yield counter(name, description, (), [((), number)])
 
     def _asking(self, apps: Iterable[str]) -> Iterator[Metric]:
         for name, text in ASKING_COUNTERS:

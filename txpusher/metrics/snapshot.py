@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
-    """Count connections, channels and subscriptions.
+    """Count connections, channels and subscriptions, and ask the adapter how it is.
 
     Args:
         registry: holds them.
@@ -31,4 +31,5 @@ def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
             for channel in local.channels.values()
             if channel.kind is not Kind.WATCHLIST
         )
-    return Snapshot(connected, channels, subscriptions)
+    adapter = registry.adapter
+    return Snapshot(connected, channels, subscriptions, adapter.health().ok, adapter.figures())

@@ -119,6 +119,11 @@ def watchlist_channel(user_id: str) -> str:
     return WATCHLIST_CHANNEL_PREFIX + user_id
 
 
+def user_of_watchlist(name: str) -> str:
+    """Give the user whose watchers this channel tells; the reverse of `watchlist_channel`."""
+    return name[len(WATCHLIST_CHANNEL_PREFIX) :]
+
+
 def is_socket_id(text: object) -> bool:
     """Tell whether this looks like a socket id: digits, a dot, digits."""
     return isinstance(text, str) and _SOCKET_ID.fullmatch(text) is not None

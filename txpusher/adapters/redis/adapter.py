@@ -58,6 +58,8 @@ class RedisAdapter:
         self._node: Node | None = None
         self._ready: list[Deferred[None]] = []
         self._sent = 0
+        # When the clients have to be told what this node did not hear, if it did not.
+        self._catch_up_at: float | None = None
         node_id = token().encode()
         self._commands = commands = Commands(target.prefix)
         self.bus = RedisBus(commands, node_id, clock, self._tell_if_well)
@@ -71,7 +73,7 @@ class RedisAdapter:
             return Link(name, endpoint, clock, build, prepare, made, random)
 
         commands.link = link("commands", self._build, self._prepare, self._commands_made)
-        self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._prove)
+        self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._bus_made)
         self._beats = LoopingCall(self._beat)
         self._checks = LoopingCall(self._check)
         self._beats.clock = self._checks.clock = clock  # type: ignore[assignment]
@@ -157,6 +159,11 @@ class RedisAdapter:
         self._lease.lost()
         self._beat()
 
+    def _bus_made(self, _: SubscriberConnection) -> None:
+        if self.bus.link.losses:
+            self._catch_up_at = self._clock.seconds() + self._target.lease
+        self._prove()
+
     def _add(self, commands: int) -> None:
         self._sent += commands
 
@@ -168,9 +175,27 @@ class RedisAdapter:
 
     def _beat(self) -> None:
         self._prove()
-        Deferred.fromCoroutine(self._lease.beat()).addCallback(lambda _: self._tell_if_well())
+        Deferred.fromCoroutine(self._live())
 
-    def _prove(self, _: object = None) -> None:
+    async def _live(self) -> None:
+        await self._lease.beat()
+        self._tell_if_well()
+        due = self._catch_up_at
+        if (
+            self._node is not None
+            and due is not None
+            and due <= self._clock.seconds()
+            and self.health().ok
+        ):
+            self._catch_up_at = None
+            try:
+                await self._node.missed()
+            except ServiceUnavailable:
+                self._catch_up_at = due
+            except Exception:  # noqa: BLE001 - as with the lease
+                _log.failure("Bug while telling clients what was missed")
+
+    def _prove(self) -> None:
         try:
             self.bus.prove()
         except ServiceUnavailable:

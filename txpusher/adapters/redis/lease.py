@@ -55,7 +55,7 @@ class Lease:
         self.reaped = 0
         self._commands = commands
         self._id = node_id
-        self._milliseconds = int(seconds * 1000)
+        self._seconds = seconds
         self._name = name
         self._generation: bytes | None = None
         self._beating = False
@@ -92,7 +92,7 @@ class Lease:
 
     async def _renew(self) -> list[bytes]:
         known, generation, dead = await self._commands.run(
-            HEARTBEAT, self._id, self._milliseconds, self._name()
+            HEARTBEAT, self._id, int(self._seconds * 1000), self._name()
         )
         first, changed = self._generation is None, self._generation != generation
         self._generation = generation
@@ -109,7 +109,7 @@ class Lease:
         if self._owing:
             self._owing = False
             try:
-                await self.node.returned(forgotten=self._forgotten)
+                await self.node.returned(forgotten=self._forgotten, settling=self._seconds)
             except BaseException:
                 self._owing = True
                 raise
