@@ -130,6 +130,8 @@ async def _go_on(connection: Connection, channel: Channel, hold: Hold, joined: J
     """Send what comes after the confirmation: the cached event, then what was held back, then what comes."""
     if channel.kind.is_cache:
         await _replay(connection, channel, hold)
+    if connection.closed:
+        return
     held = hold.held
     if held and channel.kind.is_presence:
         held = since(held, [member.user_id for member in joined.members])
