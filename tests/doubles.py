@@ -303,7 +303,7 @@ class AdapterAwayError(Exception):
 
 
 class _Part:
-    """A bus, roster or last events whose every method goes by way of ``ask``."""
+    """A bus, roster, last events or receipts whose every method goes by way of ``ask``."""
 
     def __init__(
         self, real: Any, ask: Callable[[str, Callable[[], Coroutine[Any, Any, Any]]], Any]
@@ -321,6 +321,7 @@ class _AskedAdapter:
         self.bus: Any = _Part(real.bus, self._ask)
         self.roster: Any = _Part(real.roster, self._ask)
         self.last_events: Any = _Part(real.last_events, self._ask)
+        self.receipts: Any = _Part(real.receipts, self._ask)
         self.quotas: Any = _Part(real.quotas, self._ask)
         self.start, self.stop = real.start, real.stop
         self.health: Callable[[], Health] = real.health

@@ -14,6 +14,7 @@ import pytest
 # The helpers beside the tests; pytest's import mode leaves sys.path alone.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from certificates import make_certificate
 from harness import Server, managed, running
 from node_process import NodeProcess, node_ready
 from served_apps import ALL_APPS, APP, write_apps
@@ -56,6 +57,12 @@ def manage() -> Iterator[Callable[[Server], Server]]:
     """Wait for a server that the test made by itself, and stop it in the end."""
     with ExitStack() as servers:
         yield lambda server: servers.enter_context(managed(server))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A private key and a certificate for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 _numbers = itertools.count(1)

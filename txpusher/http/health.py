@@ -8,8 +8,10 @@ from txpusher.http.exchange import Answer, json_answer
 from txpusher.process import memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from txpusher import interfaces
     from txpusher.core.admission import Admission
-    from txpusher.interfaces import Adapter, AppStore
 
 
 class Health:
@@ -17,14 +19,19 @@ class Health:
 
     Args:
         apps: there has to be one that is enabled.
-        adapter: may be degraded.
         admission: knows whether the server is stopping.
+        checks: tell how the parts are without which the server still serves, but not everything.
     """
 
-    def __init__(self, apps: AppStore, adapter: Adapter, admission: Admission) -> None:
+    def __init__(
+        self,
+        apps: interfaces.AppStore,
+        admission: Admission,
+        checks: Sequence[Callable[[], interfaces.Health]],
+    ) -> None:
         self._apps = apps
-        self._adapter = adapter
         self._admission = admission
+        self._checks = checks
 
     async def up(self) -> Answer:
         """Tell whether clients may be sent here."""
@@ -45,7 +52,7 @@ class Health:
             return _said(503, "DRAINING")
         if not enabled:
             return _said(503, "ERROR")
-        return _said(200, "OK" if self._adapter.health().ok else "DEGRADED")
+        return _said(200, "OK" if all(check().ok for check in self._checks) else "DEGRADED")
 
 
 def _said(status: int, word: str) -> Answer:

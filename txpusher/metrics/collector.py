@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from prometheus_client.core import Metric
@@ -12,6 +13,7 @@ from txpusher.interfaces import Figures
 from txpusher.metrics.families import Families, Labels, Samples
 from txpusher.metrics.histogram import Histogram
 from txpusher.metrics.observer import MetricsObserver
+from txpusher.metrics.webhooks import webhook_metrics
 from txpusher.protocol.names import Kind
 
 _Number = TypeVar("_Number")
@@ -53,14 +55,16 @@ class Snapshot(NamedTuple):
         connected: open connections by app id; all apps that are known, so that their counters start at 0.
         channels: channels with a subscription, by app id and by the value of `Kind`.
         subscriptions: subscriptions by app id.
-        connected_to_others: whether the adapter works.
-        adapter: what it has done.
+        webhooks: webhook events that wait, by app id and kind; zeros for kinds that are wanted.
+        adapter_up: whether the other nodes can be reached.
+        adapter: what the adapter has done.
     """
 
     connected: Mapping[str, int]
     channels: Mapping[str, Mapping[str, int]]
     subscriptions: Mapping[str, int]
-    connected_to_others: bool = True
+    webhooks: Mapping[tuple[str, str], int] = MappingProxyType({})
+    adapter_up: bool = True
     adapter: Figures = Figures()
 
 
@@ -87,8 +91,8 @@ class AppsCollector(Collector):
         yield from self._counters(now.connected)
         yield from self._reasons()
         yield from self._kinds()
+        yield from webhook_metrics(self._families, self._seen, now.webhooks)
         yield from self._asking(now.connected)
-        yield from self._adapter(now)
 
     def _gauges(self, now: Snapshot) -> Iterator[Metric]:
         gauge = self._families.gauge
@@ -123,29 +127,6 @@ class AppsCollector(Collector):
         text = "Seconds from a publish to the last write to a subscriber"
         deliveries = _by_kind(seen.deliveries).items()
         yield self._families.histogram("delivery_seconds", text, APP_KIND, deliveries)
-
-    def _adapter(self, now: Snapshot) -> Iterator[Metric]:
-        gauge, counter = self._families.gauge, self._families.counter
-        text = "Whether the other nodes can be reached"
-        yield gauge("adapter_up", text, (), [((), float(now.connected_to_others))])
-        for name, description, number in (
-            (
-                "adapter_commands_total",
-                "Commands sent to what connects the nodes",
-                now.adapter.commands,
-            ),
-            (
-                "adapter_reconnects_total",
-                "Connections to it that were lost",
-                now.adapter.reconnects,
-            ),
-            (
-                "adapter_reaped_nodes_total",
-                "Dead nodes that this one has buried",
-                now.adapter.reaped,
-            ),
-        ):
-            yield counter(name, description, (), [((), number)])
 
     def _asking(self, apps: Iterable[str]) -> Iterator[Metric]:
         for name, text in ASKING_COUNTERS:
