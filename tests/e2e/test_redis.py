@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -511,11 +512,9 @@ def test_redis_restarted_under_load(nodes, redis):
     numbers = [int(text) for text in received[:-1]]
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == sent[-1]
-    lost = len(sent) - len(numbers)
-    counted = one.metrics()[f'messages_dropped_total{{app_id="{APP.id}",reason="bus_away"}}']
-    # What Redis took with it into its end, after having answered, nobody can count.
-    assert counted > 0
-    assert lost - counted <= 50
+    # What the publishing node could not hand on it counted. Each restart is one gap: nothing else was lost.
+    assert one.metrics()[f'messages_dropped_total{{app_id="{APP.id}",reason="bus_away"}}'] > 0
+    assert sum(later - earlier > 1 for earlier, later in pairwise(numbers)) <= 2
     assert reader.is_alive()
 
 
