@@ -497,7 +497,7 @@ def test_stop(node):
     peer = node.redis.peers[0]
     now(node.adapter.stop())
     now(node.adapter.stop())
-    assert [c[1] for c in peer.commands].count(GOODBYE.hash.encode()) == 1
+    assert [c[1:2] for c in peer.commands].count([GOODBYE.hash.encode()]) == 1
     assert node.redis.peers == []
 
 

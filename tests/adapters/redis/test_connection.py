@@ -3,7 +3,10 @@
 from unittest import mock
 
 import pytest
+from OpenSSL.SSL import Error as SSLError
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from txredisapi import ConnectionError as LostError
 from txredisapi import ResponseError
 
@@ -96,6 +99,23 @@ def test_the_end(there):
         there.connection.publish("1", b"topic", b"message")
     with pytest.raises(ServiceUnavailable, match="away"):
         there.connection.execute_command("GET", "a")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionDone(), "Connection was closed cleanly."),
+        (
+            SSLError([("SSL routines", "", "certificate verify failed")]),
+            "certificate verify failed",
+        ),
+        (SSLError(), ""),
+    ],
+)
+def test_why_it_ended(there, error, words):
+    """The reason is kept in words."""
+    there.connection.connectionLost(Failure(error))
+    assert there.connection.reason == words
 
 
 def test_the_queue_is_bounded(there, monkeypatch):

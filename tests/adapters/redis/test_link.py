@@ -90,7 +90,7 @@ def test_a_connection_of_no_use(kept, silent):
         kept.redis.hang_up()
     assert kept.redis.peers == []
     assert kept.link.connection is None
-    assert kept.link.problem == ("Lost connection" if silent else "wrong password")
+    assert kept.link.problem == ("Connection was closed cleanly." if silent else "wrong password")
     kept.problem, kept.redis.replies = None, {}
     kept.clock.advance(1)
     assert kept.link.connection is not None
@@ -105,7 +105,7 @@ def test_a_connection_that_ends_while_it_seems_prepared(kept):
     kept.link._prepare = prepare
     kept.link.start()
     assert kept.made == []
-    assert kept.link.problem == "Redis ended the connection"
+    assert kept.link.problem == "Connection was closed cleanly."
 
 
 def test_silence(kept):

@@ -143,6 +143,8 @@ class RedisAdapter:
                 await connection.execute_command("SELECT", self._target.db)
             if self._target.master:
                 await self._check_role(connection)
+            # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
+            await connection.execute_command("PING")
         except ResponseError as error:
             raise ServiceUnavailable(refusal(error)) from None
 
