@@ -250,6 +250,7 @@ class PusherService(Service):
             await self._adapter.stop()
         except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
             _log.failure("The adapter did not stop")
+        self.registry.outage.stop()
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()

@@ -547,6 +547,26 @@ def test_wrong_password(cluster, redis, tmp_path):
     cluster.node(address.format("right"))
 
 
+def test_a_restricted_user(cluster, redis):
+    """The rights that the documentation names are enough."""
+    text = (Path(__file__).parents[2] / "docs/scaling.rst").read_text()
+    (rights,) = (line.split() for line in text.splitlines() if "ACL SETUSER" in line)
+    assert redis.ask(*rights) == b"+OK\r\n"
+    redis.ask("ACL", "SETUSER", "default", "off")
+    address = f"redis+unix://pusher:password@{redis.path}?{PARAMETERS}"
+    one, two = cluster.node(address), cluster.node(address)
+    ann, bob = one.connect(), two.connect()
+    join(ann, "ann")
+    join(bob, "bob")
+    assert member(ann, "added") == "bob"
+    one.api().trigger("cache-news", "kept")
+    bob.subscribe("cache-news")
+    assert bob.expect("event")["data"] == "kept"
+    two.connect(QUOTA)
+    cluster.kill(two)
+    assert member(ann, "removed") == "bob"
+
+
 @pytest.mark.parametrize(
     ("address", "problem"),
     [

@@ -22,6 +22,7 @@ from txpusher.core.occurrences import (
 )
 from txpusher.core.outage import Outage
 from txpusher.core.quota import ConnectionQuota
+from txpusher.core.returning import write_missing
 from txpusher.core.running import start, start_logged
 from txpusher.errors import AppDisabled, ConnectionEnded, ServiceUnavailable, UnknownApp
 from txpusher.interfaces import Envelope
@@ -111,7 +112,7 @@ class ChannelRegistry:
         self.options = options
         self.apps: dict[str, LocalApp] = {}
         self.quota = ConnectionQuota(self)
-        self.outage = Outage(self)
+        self.outage = Outage(self, lambda: write_missing(self))
         self._liveness = liveness
         self._randbelow = randbelow
 

@@ -56,6 +56,19 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
             await registry.quota.tell(app_id)
 
 
+async def write_missing(registry: ChannelRegistry) -> None:
+    """Write only what the roster could not be told; raises as `write_anew`."""
+    for place in list(registry.outage.joined):
+        local = registry.apps[place.app_id]
+        channel, connection = (
+            local.channels.get(place.channel),
+            local.connections.get(place.socket_id),
+        )
+        if channel is not None and connection is not None:
+            await _write(registry, channel, [connection], quiet=False)
+    await _leave(registry)
+
+
 async def _write_channel(registry: ChannelRegistry, channel: Channel, *, forgotten: bool) -> None:
     waiting = registry.outage.joined
     everybody = list(channel.subscribers)
@@ -114,16 +127,20 @@ async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame:
 
 async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
-    for place, member in list(registry.outage.left.items()):
+    left = registry.outage.left
+    for place, member in list(left.items()):
         await registry.adapter.roster.restore(
             place.app_id, place.channel, [(place.socket_id, member)]
         )
-    if registry.outage.left:
-        registry.clock.callLater(settling, _leave_later, registry)
+    if left:
+        registry.clock.callLater(settling, _leave_later, registry, dict(left))
+        left.clear()
 
 
-def _leave_later(registry: ChannelRegistry) -> None:
-    start_logged(_leave(registry), "Some who left during an outage are still in the roster")
+def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | None]) -> None:
+    for place, member in left.items():
+        registry.outage.leave(place, member)
+    start_logged(write_missing(registry), "Some who left during an outage are in the roster")
 
 
 async def _leave(registry: ChannelRegistry) -> None:
