@@ -361,10 +361,10 @@ def test_a_node_that_seemed_dead(nodes):
         assert users(server) == {"watcher", "ann"}
         assert counts(server, ROOM) == (2, 2)
     one.api().trigger(ROOM, "still here")
-    assert watcher.expect("event")["data"] == "still here"
-    # Nobody tells ann that ann was gone.
-    assert [m["event"] for m in client.so_far()] == ["event"]
-    assert watcher.is_alive()
+    # Nobody has told ann that ann was gone.
+    for one_of_them in (watcher, client):
+        assert one_of_them.expect("event")["data"] == "still here"
+        assert one_of_them.is_alive()
 
 
 def test_a_node_that_stops(nodes):

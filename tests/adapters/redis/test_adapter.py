@@ -211,6 +211,17 @@ def test_no_answer(node):
     assert node.adapter.figures().reconnects == 1
 
 
+def test_who_stood_still_blames_nobody(node):
+    """After this process has stood still the answers are still to be read."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): SILENCE}
+    start(node.adapter.roster.join("1", "news", "1.1")).addErrback(lambda _: None)
+    node.clock.advance(60)
+    assert node.adapter.figures().reconnects == 0
+    node.clock.advance(1)
+    assert node.adapter.figures().reconnects > 0
+
+
 def test_publishes_that_are_lost_are_counted(node):
     """What was under way when the connection ended, but for messages to oneself."""
     node.start()
