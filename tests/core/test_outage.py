@@ -394,6 +394,19 @@ def test_many_subscribers_of_one_channel(two):
     assert two.there.counts("news") == (600, 0)
 
 
+def test_many_channels(two):
+    """Many channels are written side by side; a failure on one of them is the failure of all."""
+    client = two.here.connect()
+    for i in range(120):
+        client.subscribe(f"c{i}")
+    two.hub.roster._apps.clear()
+    two.back()
+    assert len(now(two.hub.roster.channels("1"))) == 120
+    two.away()
+    with pytest.raises(ServiceUnavailable):
+        now(two.here.cluster.returned(forgotten=False, settling=10))
+
+
 def test_counts_are_told_afterwards(two):
     """The true number is told when it is known."""
     app = App("1", "key", "secret", subscription_count=True)

@@ -13,7 +13,7 @@ from txpusher.core import watchlists
 from txpusher.core.counting import count_changed
 from txpusher.core.occurrences import ChannelOccupied, MemberAdded
 from txpusher.core.outage import Place
-from txpusher.core.running import start_logged
+from txpusher.core.running import start_logged, together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Left, Restored
     from txpusher.model import PresenceMember
 
+CHANNELS_AT_ONCE = 50
+"""Channels that are written side by side: there may be a hundred thousand, with one subscriber each."""
 AT_ONCE = 250
 """Subscriptions that are written at once: what leaves meanwhile must not be written after it has left."""
 
@@ -44,9 +46,12 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
     for local in list(registry.apps.values()):
-        for channel in list(local.channels.values()):
-            if channel.kind is not Kind.WATCHLIST:
-                await _write_channel(registry, channel, forgotten=forgotten)
+        known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
+        for begin in range(0, len(known), CHANNELS_AT_ONCE):
+            await together(
+                _write_channel(registry, channel, forgotten=forgotten)
+                for channel in known[begin : begin + CHANNELS_AT_ONCE]
+            )
     if forgotten:
         await _keep_left(registry, settling)
     else:
