@@ -23,6 +23,7 @@ from txpusher.apps.memory import MemoryApps
 from txpusher.core import watchlists
 from txpusher.core.admission import Admission
 from txpusher.core.authorization import AuthorizationSweep
+from txpusher.core.clustering import ClusterNode
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
@@ -108,7 +109,12 @@ class PusherService(Embedded):
             self._liveness,
             secrets.randbelow,
             tell,
-            Options(config.activity_timeout, config.only_pusher_error, config.watchlist_delay),
+            Options(
+                config.activity_timeout,
+                config.only_pusher_error,
+                config.watchlist_delay,
+                config.adapter_required,
+            ),
         )
         self._authorization = AuthorizationSweep(self.registry)
         self._admission = Admission(
@@ -189,7 +195,8 @@ class PusherService(Embedded):
         self._webhooks.start()
         for part in self._sweeps():
             part.start()
-        start_logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        joined = self._adapter.start(ClusterNode(self.registry))
+        start_logged(joined, "The adapter did not start")
         served = self._served.start(self._app_changed, self._tell)
         start_logged(served, "The app store did not start")
         self._report(open_files)
@@ -210,6 +217,7 @@ class PusherService(Embedded):
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
+        self.registry.outage.stop()
         await _tried(self._served.stop(), "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()

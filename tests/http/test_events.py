@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
 
-from tests.doubles import APP, FailingAdapter, limited
+from tests.doubles import APP, AwayAdapter, FailingAdapter, limited
 from tests.wire_doubles import Api, event, http, publish, signed
 from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import ApiCalled
+from txpusher.core.registry import Options
 from txpusher.errors import ServiceUnavailable
 
 BATCH = "/apps/1/batch_events"
@@ -406,14 +407,23 @@ def test_a_bug_is_answered_and_logged(way):
 
 
 def test_what_is_away_for_now_is_answered_503(way):
-    """An adapter that says that it is away is answered 503, without a traceback."""
+    """Where the adapter is required and away, a publish is answered 503, without a traceback."""
     api = Api()
 
     async def away(envelope):
         raise ServiceUnavailable("Redis is away")
 
     api.node.adapter.bus.publish = away
+    api.node.registry.options = Options(adapter_required=True)
     with capturedLogs() as logs:
         response = way.ask(api, publish(event()))
     assert (response.status, response.error) == (503, "Redis is away")
     assert logs == []
+
+
+def test_counts_that_nobody_knows_are_left_out(way):
+    """What was published is not answered by an error, as it would be published again."""
+    api = Api(adapter=AwayAdapter(MemoryAdapter(Hub(Api().clock))))
+    api.node.adapter.error = ServiceUnavailable("away")
+    response = way.ask(api, publish(event(info="subscription_count")))
+    assert (response.status, response.json) == (200, {"channels": {"news": {}}})

@@ -20,7 +20,6 @@ from txpusher.errors import (
     ConnectRateExceeded,
     OriginNotAllowed,
     OverCapacity,
-    OverQuota,
     ServiceUnavailable,
     ShuttingDown,
     TlsRequired,
@@ -85,6 +84,10 @@ class Admission:
         try:
             app = await self._app(handshake)
             self._check(app, handshake)
+            if app.limits.max_connections is not None:
+                await self._registry.quota.enter(app)
+                app = self._latest(app)  # the other nodes may have taken their time, too
+                self._check(app, handshake)
         except ConnectionEnded as problem:
             self._registry.tell(ConnectionRefused(app.id if app else "", problem.reason))
             raise
@@ -98,11 +101,16 @@ class Admission:
             app = await self._apps.by_key(key)
         except ServiceUnavailable as error:
             raise AppsUnavailable from error
-        # It may have changed while the store took its time.
-        app = app and self._registry.latest(app)
         if app is None:
             raise UnknownApp
-        return app
+        return self._latest(app)
+
+    def _latest(self, app: App) -> App:
+        # It may have changed while it was looked up.
+        latest = self._registry.latest(app)
+        if latest is None:
+            raise UnknownApp
+        return latest
 
     def _check(self, app: App, handshake: Handshake) -> None:
         self._check_open()  # again: the app store may have taken its time
@@ -136,9 +144,6 @@ class Admission:
             and registry.connection_count() >= self._max_connections
         ):
             raise OverCapacity
-        quota = app.limits.max_connections
-        if quota is not None and registry.counted(app.id) >= quota:
-            raise OverQuota
 
 
 class _RefusedOrigins:
