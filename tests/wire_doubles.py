@@ -15,6 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from tests.doubles import APP, Node, messages
+from txpusher import interfaces
 from txpusher.apps.memory import MemoryApps
 from txpusher.core.admission import Admission
 from txpusher.http.authentication import Authenticator
@@ -251,7 +252,7 @@ class Api:
         authenticator = Authenticator(self.apps, lambda: self.time, path_prefix)
         calls = Calls(authenticator, self.apps, node.told)
         events = Events(node.registry, allow_reserved=allow_reserved)
-        health = Health(self.apps, node.adapter, self.admission)
+        health = Health(self.apps, self.admission, [self._adapter_health])
         self.root = Root(
             calls, events, Channels(node.registry), Users(node.registry), health, self.cors
         )
@@ -289,6 +290,11 @@ class Api:
             idle=self.handshakes,
             tell=node.told,
         )
+
+    def _adapter_health(self) -> interfaces.Health:
+        # Found anew each time, so that a test can say how it is.
+        found: interfaces.Health = self.node.adapter.health()
+        return found
 
     def fast_lane(self) -> HttpClient:
         """Connect to the fast lane."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import Service
@@ -39,6 +39,7 @@ from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
 from txpusher.idle import Closing, IdleSweep
+from txpusher.interfaces import Health as State
 from txpusher.listening import PublicPort
 from txpusher.metrics.facade import Metrics
 from txpusher.metrics.snapshot import take
@@ -72,6 +73,8 @@ class PusherService(Service):
     Args:
         config: see `txpusher.config.Config`.
         reactor: runs it.
+        listener: listens for it, as a reactor does; None is the reactor itself.
+        group: tells how the other processes are that serve the same addresses.
 
     Raises:
         ConfigError: a setting is wrong; the error names it.
@@ -79,8 +82,18 @@ class PusherService(Service):
 
     name = "txpusher"
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        *,
+        listener: Any = None,
+        group: Callable[[], State] = State,
+    ) -> None:
+        if config.workers != 1:
+            raise errors.ConfigError("--workers", "this service is one process; twistd starts several")
         self.config = config
+        self._group = group
         self._apps = _app_store(config, reactor)
         self._known_apps: tuple[str, ...] = ()
         self._port = ""
@@ -126,7 +139,9 @@ class PusherService(Service):
             max_backlog=config.max_backlog,
         )
         public = self._public_port(reactor)
-        self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
+        self._public = Ports(
+            listener or reactor, config.listen, public, "--listen", eager=config.eager_send
+        )
         metrics = (config.metrics,) if config.metrics else ()
         self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
         self.reactor = reactor
@@ -137,7 +152,7 @@ class PusherService(Service):
         calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
         events = Events(self.registry, allow_reserved=config.allow_reserved_events)
         cors = Cors(config.cors_origins)
-        health = Health(self._apps, self._adapter, self._admission)
+        health = Health(self._apps, self._admission, (self._adapter.health, self._group))
         root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.errors import ServiceUnavailable
 from txpusher.http.exchange import Answer, json_answer
 from txpusher.process import memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from txpusher import interfaces
     from txpusher.core.admission import Admission
-    from txpusher.interfaces import Adapter, AppStore
+    from txpusher.interfaces import AppStore
 
 
 class Health:
@@ -17,14 +21,19 @@ class Health:
 
     Args:
         apps: there has to be one that is enabled.
-        adapter: may be degraded.
         admission: knows whether the server is stopping.
+        parts: tell how what the server depends on is; one that is away degrades it.
     """
 
-    def __init__(self, apps: AppStore, adapter: Adapter, admission: Admission) -> None:
+    def __init__(
+        self,
+        apps: AppStore,
+        admission: Admission,
+        parts: Sequence[Callable[[], interfaces.Health]],
+    ) -> None:
         self._apps = apps
-        self._adapter = adapter
         self._admission = admission
+        self._parts = parts
 
     async def up(self) -> Answer:
         """Tell whether clients may be sent here."""
@@ -33,7 +42,10 @@ class Health:
 
     async def app_up(self, app_id: str) -> Answer:
         """Tell whether clients of this app may be sent here."""
-        app = await self._apps.by_id(app_id)
+        try:
+            app = await self._apps.by_id(app_id)
+        except ServiceUnavailable:
+            return self._verdict(enabled=False)
         return _said(404, "NOT_FOUND") if app is None else self._verdict(enabled=app.enabled)
 
     async def usage(self) -> Answer:
@@ -45,7 +57,7 @@ class Health:
             return _said(503, "DRAINING")
         if not enabled:
             return _said(503, "ERROR")
-        return _said(200, "OK" if self._adapter.health().ok else "DEGRADED")
+        return _said(200, "OK" if all(part().ok for part in self._parts) else "DEGRADED")
 
 
 def _said(status: int, word: str) -> Answer:
