@@ -76,7 +76,7 @@ class Config:
         None, "URL of the app store, such as file:///etc/txpusher/apps.toml", shown=False
     )
     adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster", shown=False)
-    workers: Processes = _setting(
+    workers: Processes = _setting(  # noqa: RUF009 - as for all others
         1, "processes that serve the same addresses; auto is one for each core", least=1
     )
     profile: str | None = _setting(

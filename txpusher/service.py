@@ -10,9 +10,10 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from prometheus_client.core import Metric
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
@@ -91,7 +92,9 @@ class PusherService(Service):
         group: Callable[[], State] = State,
     ) -> None:
         if config.workers != 1:
-            raise errors.ConfigError("--workers", "this service is one process; twistd starts several")
+            raise errors.ConfigError(
+                "--workers", "this service is one process; twistd starts several"
+            )
         self.config = config
         self._group = group
         self._apps = _app_store(config, reactor)
@@ -300,6 +303,15 @@ class PusherService(Service):
     def terminate(self, app_id: str, user_id: str) -> Deferred[None]:
         """End every connection that is signed in as this user."""
         return Deferred.fromCoroutine(users.terminate(self.registry, app_id, user_id))
+
+    def health(self) -> State:
+        """Tell how what it needs to serve anybody is: its adapter."""
+        health: State = self._adapter.health()
+        return health
+
+    def metrics(self) -> Iterable[Metric]:
+        """Give the metrics as they are now."""
+        return self._metrics.registry.collect()
 
     def addresses(self) -> list[str]:
         """Give where it listens for clients now, such as ``127.0.0.1:6001``."""

@@ -14,14 +14,14 @@ import tomllib
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from txpusher.errors import ConfigError
 
 COMMAS = r"[,\s]+"
 """What separates the members of a list that is written as one text."""
 
-Processes = Annotated[int, "or auto"]
+Processes: TypeAlias = Annotated[int, "or auto"]
 """A number of processes; ``auto`` is one for each core that this one may use."""
 
 _YES = frozenset({"1", "true", "yes", "on"})
