@@ -131,12 +131,12 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    # Libraries below these import the reactor, too.
-    from txpusher.daemon import Daemon  # noqa: PLC0415
-    from txpusher.workers.supervisor import Supervisor  # noqa: PLC0415
-
-    config = options.config
     with one_line():
-        if config.workers > 1:
-            return Supervisor(config, reactor, options.written, options.directory)
-        return Daemon(config, reactor)
+        # Libraries below these import the reactor, too; and the parent of workers needs few of them.
+        if options.config.workers > 1:
+            from txpusher.workers.supervisor import Supervisor  # noqa: PLC0415
+
+            return Supervisor(options.config, reactor, options.written, options.directory)
+        from txpusher.daemon import Daemon  # noqa: PLC0415
+
+        return Daemon(options.config, reactor)

@@ -14,7 +14,10 @@ WORKER = "worker"
 """The label that tells whose a number is; sums do not have it."""
 
 # Sums of these would mean nothing.
-_OF_ONE_PROCESS = ("process_", "python_", "event_loop_lag_last_", "event_loop_lag_max_")
+_OF_ONE_PROCESS = (
+    *("process_", "python_", "event_loop_lag_last_", "event_loop_lag_max_"),
+    "apps_known",  # all have the same ones
+)
 _YES_OR_NO = "_ok"
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]

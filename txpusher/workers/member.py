@@ -56,7 +56,7 @@ class Member(Protocol):
     def __init__(self, config: Config, reactor: Any, orders: Orders) -> None:
         self._reactor = reactor
         self._orders = orders
-        self._group = Health()
+        self._group = Health(ok=False, detail="nothing is known of the other workers yet")
         heir = Heir(reactor, orders.sockets)
         with one_line():
             self._server = Daemon(config, reactor, listener=heir, group=lambda: self._group)

@@ -34,7 +34,7 @@ class WorkerProcess(ProcessProtocol):
         ended: it is gone, and all it said has been heard.
         metrics: the families it gave last.
         answered: whether it gave them when it was last asked.
-        how: what its end was like.
+        how: it ended, in two or three words.
     """
 
     transport: Any
@@ -121,5 +121,6 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Note its end."""
-        self.how = reason.getErrorMessage()
+        number, status = getattr(reason.value, "signal", None), reason.value.exitCode
+        self.how = f"killed by signal {number}" if number else f"status {status}"
         self.ended.happen()

@@ -119,7 +119,7 @@ class Slot:
             _log.error("A new worker {slot} did not serve in time", slot=self.number)
             return False
         if fresh.ended.come:
-            _log.error("A new worker {slot} ended: {how}", slot=self.number, how=fresh.how)
+            _log.error("A new worker {slot} ended ({how})", slot=self.number, how=fresh.how)
             return False
         return not self._stopping
 
@@ -152,7 +152,7 @@ class Slot:
         self._served_since = None
         wait = self._backoff.wait(self._clock.seconds() - began)
         _log.error(
-            "Worker {slot} ended: {how} It is started again in {wait} s",
+            "Worker {slot} ended ({how}); another one is started in {wait} s",
             slot=self.number,
             how=process.how,
             wait=wait,

@@ -65,7 +65,7 @@ class Holder:
         return self._hold(_tcp(port, interface), opened, sockets)
 
     def listenSSL(
-        self, port: int, factory: Any, context: Any, backlog: int = 50, interface: str = ""
+        self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> Any:
         """Listen on a TCP port; the workers do the rest of TLS."""
         return self.listenTCP(port, factory, backlog, interface)
@@ -151,15 +151,17 @@ class Heir:
         return adopted
 
     def listenSSL(
-        self, port: int, factory: Any, context: Any, backlog: int = 50, interface: str = ""
+        self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> Any:
         """Accept on a TCP port, and talk TLS there as the reactor itself would."""
-        wrapped = TLSMemoryBIOFactory(context, isClient=False, wrappedFactory=factory)
+        wrapped = TLSMemoryBIOFactory(contextFactory, isClient=False, wrappedFactory=factory)
         adopted = self.listenTCP(port, wrapped, backlog, interface)
         adopted._type = "TLS"  # noqa: SLF001
         return adopted
 
-    def listenUNIX(self, address: Any, factory: Any, backlog: int = 50, *how: Any) -> Any:
+    def listenUNIX(
+        self, address: Any, factory: Any, backlog: int = 50, *how: Any, **more: Any
+    ) -> Any:
         """Accept on a UNIX socket."""
         descriptor = self._taken(_unix(address))
         port = self._shared_unix(descriptor, factory, backlog)
@@ -172,6 +174,14 @@ class Heir:
         if family == socket.AF_UNIX:
             return self._shared_unix(descriptor, factory, BACKLOG)
         return self._reactor.adoptStreamPort(descriptor, family, factory)
+
+    def getReaders(self) -> list[Any]:
+        """Give what the reactor reads from."""
+        return list(self._reactor.getReaders())
+
+    def getWriters(self) -> list[Any]:
+        """Give what the reactor writes to."""
+        return list(self._reactor.getWriters())
 
     def _shared_unix(self, descriptor: int, factory: Any, backlog: int) -> Any:
         port = unix.Port._fromListeningDescriptor(  # noqa: SLF001
