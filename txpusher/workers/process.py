@@ -121,6 +121,7 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Note its end."""
-        number, status = getattr(reason.value, "signal", None), reason.value.exitCode
+        value: Any = reason.value
+        number, status = getattr(value, "signal", None), value.exitCode
         self.how = f"killed by signal {number}" if number else f"status {status}"
         self.ended.happen()
