@@ -298,7 +298,7 @@ class AdapterAwayError(Exception):
 
 
 class _Part:
-    """A bus, roster or last events whose every method goes by way of ``ask``."""
+    """A bus, roster, last events or receipts whose every method goes by way of ``ask``."""
 
     def __init__(
         self, real: Any, ask: Callable[[str, Callable[[], Coroutine[Any, Any, Any]]], Any]
@@ -316,6 +316,7 @@ class _AskedAdapter:
         self.bus: Any = _Part(real.bus, self._ask)
         self.roster: Any = _Part(real.roster, self._ask)
         self.last_events: Any = _Part(real.last_events, self._ask)
+        self.receipts: Any = _Part(real.receipts, self._ask)
         self.start, self.stop, self.health = real.start, real.stop, real.health
 
     async def _ask(self, name: str, effect: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

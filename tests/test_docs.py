@@ -7,20 +7,23 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
+from tests.test_limit_edges import TABLE
 from txpusher import errors
 from txpusher.app_settings import APP_SETTINGS
 from txpusher.config import SETTINGS
 from txpusher.http.root import Root
 from txpusher.metrics.collector import Snapshot
 from txpusher.metrics.facade import Metrics
-from txpusher.model import App, Limits
+from txpusher.model import App, Limits, WebhookTarget
 from txpusher.protocol.names import Kind
+from txpusher.webhooks.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.rst").read_text()
 METRICS = (ROOT / "docs/metrics.rst").read_text()
 HTTP_API = (ROOT / "docs/http-api.rst").read_text()
+WEBHOOKS = (ROOT / "docs/webhooks.rst").read_text()
 PROTOCOL = (ROOT / "docs/protocol-notes.rst").read_text()
 
 
@@ -96,7 +99,7 @@ def test_configuration_has_every_setting_with_its_default():
 
 def test_configuration_has_every_app_setting_with_its_default():
     documented = {
-        code(name): default for name, default, _ in rows(section(CONFIGURATION, "App settings"))
+        code(name): default for name, default, *_ in rows(section(CONFIGURATION, "App settings"))
     }
     assert tuple(documented) == APP_SETTINGS
     for field in (*fields(App), *fields(Limits)):
@@ -109,10 +112,47 @@ def test_configuration_has_every_app_setting_with_its_default():
         assert documented[field.name] == words.get(default, str(default)), field.name
 
 
+LIMITS = {
+    code(row[0]): row for row in rows(section(CONFIGURATION, "App settings")) if len(row) == 5
+}
+
+
+def test_configuration_says_everything_about_every_limit():
+    """A limit has a name, a default, a unit, a place where it is enforced, and an answer."""
+    assert list(LIMITS) == [field.name for field in fields(Limits)]
+    assert all(all(cells) for cells in LIMITS.values())
+    units = {"sockets", "events", "calls", "channels", "users", "bytes", "characters", "seconds"}
+    assert {cells[2].removesuffix(" a second") for cells in LIMITS.values()} == units
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, answer) for name, _, answer in TABLE], ids=str)
+def test_limits_are_answered_as_documented(name, answer):
+    """What one more than the limit is answered stands in the documentation."""
+    documented = LIMITS[name][4]
+    for part in answer if isinstance(answer, tuple) else (answer,):
+        assert re.search(rf"\b{part}\b|pusher:{part}", documented)
+
+
 def test_readme_has_every_limit_with_its_default():
     assert {code(name): default for name, default, _ in rows(section(README, "Limits"))} == {
         field.name: "none" if field.default is None else str(field.default)
         for field in fields(Limits)
+    }
+
+
+def test_webhooks_has_every_kind():
+    documented = [code(name) for name, *_ in rows(section(WEBHOOKS, "What is sent"))]
+    assert sorted(documented) == sorted(KINDS)
+
+
+def test_webhooks_has_every_setting_of_a_target_with_its_default():
+    documented = {code(name): default for name, default, _ in rows(section(WEBHOOKS, "Targets"))}
+    words = {(): "none", 10.0: "10 seconds", "": "", MISSING: ""}
+    usual = {
+        name: f"``--webhook-{name.replace('_', '-')}``" for name in documented if "batch" in name
+    }
+    assert documented == {
+        field.name: usual.get(field.name) or words[field.default] for field in fields(WebhookTarget)
     }
 
 

@@ -1,12 +1,16 @@
 """The whole server in memory: what starts, what is served where, and in which order it stops."""
 
+import json
 import time
+from dataclasses import replace
 
 import pytest
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.testing import StringTransport
 from twisted.logger import LogLevel, capturedLogs
+from twisted.python.failure import Failure
 
 from tests.doubles import now
 from tests.socket_doubles import Reactor, connected
@@ -14,7 +18,7 @@ from tests.wire_doubles import HttpClient, SocketClient, event, http, publish
 from txpusher import __version__
 from txpusher.config import DEMO_APP, Config
 from txpusher.errors import BadRequest, ConfigError, Forbidden, NotFound, PayloadTooLarge
-from txpusher.model import App, Counts, Event, Limits, PresenceMember
+from txpusher.model import App, Counts, Event, Limits, PresenceMember, WebhookTarget
 from txpusher.service import PusherService
 from txpusher.transport import BufferingTCPServer, EagerTCPServer
 
@@ -55,8 +59,9 @@ class Server:
     def socket(self, path="/app/key?protocol=7"):
         return SocketClient(self.protocol(), path)
 
-    def publish(self, **fields):
-        return publish(event(**fields), app=APP, auth_timestamp=str(int(time.time())))
+    def publish(self, headers=None, **fields):
+        now = str(int(time.time()))
+        return publish(event(**fields), app=APP, auth_timestamp=now, headers=headers)
 
     def metric(self, line):
         """Give the value of a sample on the metrics page, or None."""
@@ -251,6 +256,36 @@ def test_sizes_and_limits():
     assert closed(socket) == 1009
 
 
+def test_limits_of_addresses():
+    """How often an address may call and connect is what the configuration says, as is who tells the address."""
+    server = Server(max_api_calls_per_minute=1, max_connects_per_minute=2, trusted_hops=1).start()
+    statuses, codes = [], []
+    for host in ("203.0.113.1", "203.0.113.1", "203.0.113.2"):
+        headers = {"X-Forwarded-For": f"203.0.113.9, {host}"}
+        request = server.publish(data="x", headers=headers)
+        statuses.append(server.http().ask(request).status)
+        sockets = [SocketClient(server.protocol(), "/app/key", headers) for _ in range(2)]
+        codes += [socket.frames()[-1].opcode for socket in sockets]
+    assert statuses == [200, 429, 200]
+    assert codes == [1, 1, 8, 8, 1, 1]
+
+
+def test_limits_of_apps_and_idempotency_keys():
+    """What an app publishes is limited and remembered over HTTP; publishing in the process is neither."""
+    app = replace(APP, limits=Limits(max_backend_events_per_second=2))
+    server = Server(app_list=(app,)).start()
+    socket = server.socket()
+    socket.say("pusher:subscribe", {"channel": "news"})
+    socket.take()
+    once = server.publish(data="once", idempotency_key="k")
+    requests = [once, once, server.publish(data="more"), server.publish(data="less")]
+    assert [server.http().ask(each).status for each in requests] == [200, 200, 200, 429]
+    for _ in range(3):
+        assert server.service.publish("1", Event("e", ("news",), "own")).called
+    server.reactor.advance(0)
+    assert [message["data"] for message in socket.messages()] == ["once", "more", *["own"] * 3]
+
+
 def test_strictness_and_reserved_names():
     """The switches of the configuration are those of the server."""
     server = Server(
@@ -272,6 +307,108 @@ def test_times():
     ping, _, close = client.frames()
     assert ping == (9, b"")
     assert close.code == 4201
+
+
+# Webhooks
+
+HOOK = "http://127.0.0.1:7000/hook"
+HOOKED = App(
+    "1", "key", "secret", webhooks=(WebhookTarget(HOOK, ("channel_occupied", "channel_vacated")),)
+)
+
+
+def occupy(server, channel="news"):
+    socket = server.socket()
+    socket.say("pusher:subscribe", {"channel": channel})
+    socket.take()
+    return socket
+
+
+class Hook:
+    """The receiver at the other end of the newest connection that the server made.
+
+    Args:
+        server: whose connection it is.
+    """
+
+    def __init__(self, server):
+        (host, port, factory, *_) = server.reactor.tcpClients[-1]
+        assert (host, port) == ("127.0.0.1", 7000)
+        self.protocol, self.transport = factory.buildProtocol(None), StringTransport()
+        self.protocol.makeConnection(self.transport)
+
+    def take(self):
+        """Read a request, accept it and give its events."""
+        body = self.transport.value().partition(b"\r\n\r\n")[2]
+        self.transport.clear()
+        self.protocol.dataReceived(b"HTTP/1.1 204 OK\r\n\r\n")
+        return [(event["name"], event["channel"]) for event in json.loads(body)["events"]]
+
+
+def test_webhooks():
+    """What happens is told to whom the app names, and counted."""
+    server = Server(app_list=(HOOKED,)).start()
+    occupy(server)
+    assert server.reactor.tcpClients == []
+    server.reactor.advance(0)
+    labels = '{app_id="1",kind="channel_occupied",port="6001"}'
+    assert server.metric(f"txpusher_webhook_queue_length{labels}") == 1
+    assert Hook(server).take() == [("channel_occupied", "news")]
+    assert server.metric(f"txpusher_webhooks_sent_total{labels}") == 1
+    assert server.metric(f"txpusher_webhook_queue_length{labels}") == 0
+
+
+def test_webhook_settings():
+    """The settings about webhooks are those of the server."""
+    server = Server(
+        app_list=(HOOKED,),
+        webhook_delay=1,
+        webhook_batch_window=2,
+        webhook_batch_size=3,
+        webhook_queue=5,
+    ).start()
+    client = occupy(server, "a")
+    client.say("pusher:unsubscribe", {"channel": "a"})
+    server.reactor.pump([1, 1])
+    hook = Hook(server)
+    assert hook.take() == [("channel_occupied", "a"), ("channel_vacated", "a")]
+    for channel in "bcdefghi":
+        client.say("pusher:subscribe", {"channel": channel})
+    labels = '{app_id="1",kind="channel_occupied",port="6001",reason="queue_full"}'
+    assert server.metric(f"txpusher_webhooks_dropped_total{labels}") == 3
+    assert server.http().ask(UP).body == b"DEGRADED"
+    server.reactor.advance(0)
+    assert hook.take() == [("channel_occupied", channel) for channel in "efg"]
+
+
+def test_webhooks_at_the_stop():
+    """Before the server ends, it tells that everybody is gone; the rest is stopped after that."""
+    server = Server(app_list=(HOOKED,), drain=5).start()
+    occupy(server)
+    server.reactor.advance(0)
+    hook = Hook(server)
+    hook.take()
+    stopping = server.service.stopService()
+    server.reactor.advance(1)
+    assert hook.take() == [("channel_vacated", "news")]
+    server.reactor.advance(0)
+    assert stopping.called
+    hook.protocol.connectionLost(Failure(ConnectionDone()))
+    assert server.reactor.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(("drain", "seconds"), [(0, 1), (5, 5), (0.5, 1)])
+def test_the_time_for_webhooks_at_the_stop(drain, seconds):
+    """A receiver that does not answer is waited for as long as the drain may take, and for a second at least."""
+    server = Server(app_list=(HOOKED,), drain=drain).start()
+    occupy(server).go_away()
+    server.reactor.advance(0)
+    Hook(server)
+    stopping = server.service.stopService()
+    server.reactor.advance(seconds - 0.1)
+    assert not stopping.called
+    server.reactor.pump([0.1, 0])
+    assert stopping.called
 
 
 # For the application around it

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import tcp, unix
-from twisted.internet.protocol import Protocol
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
 from tests.socket_doubles import Reactor, connected
@@ -19,6 +21,7 @@ from txpusher.transport import (
     BufferingUNIXServer,
     EagerTCPServer,
     EagerUNIXServer,
+    address_of,
     innermost,
     use_transport,
 )
@@ -395,3 +398,36 @@ def test_other_transports_are_their_own_innermost():
     transport = StringTransport()
     assert innermost(transport) is transport
     assert innermost(wrapped(transport, 1)) is transport
+
+
+# Whom they belong to
+
+
+@pytest.mark.parametrize(
+    ("peer", "own"),
+    [
+        (IPv4Address("TCP", "203.0.113.7", 4321), "203.0.113.7"),
+        (IPv6Address("TCP", "2001:db8::7", 4321), "2001:db8::/64"),
+        (UNIXAddress("/run/x"), None),
+    ],
+)
+def test_the_address_of_a_client(peer, own):
+    """A client has the address of the other end, also below wrappers, or the one that a trusted proxy tells."""
+    transport = StringTransport(peerAddress=peer)
+    for outer in (transport, wrapped(transport, 1)):
+        assert address_of(outer, "203.0.113.8", 0) == own
+        assert address_of(outer, "203.0.113.8", 1) == "203.0.113.8"
+
+
+def test_the_address_that_a_proxy_speaks_for():
+    """Behind the PROXY protocol a client has the address that the proxy names."""
+    addresses = []
+
+    class Asking(Protocol):
+        def dataReceived(self, data):
+            addresses.append(address_of(self.transport, "203.0.113.8", 0))
+
+    wrapper = HAProxyWrappingFactory(Factory.forProtocol(Asking)).buildProtocol(None)
+    wrapper.makeConnection(StringTransport())
+    wrapper.dataReceived(b"PROXY TCP4 203.0.113.7 203.0.113.1 56324 443\r\nhello")
+    assert addresses == ["203.0.113.7"]

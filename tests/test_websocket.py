@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
@@ -794,6 +795,32 @@ def test_nothing_is_left_of_a_connection():
     assert client.on_backlog is not None
     client.go_away()
     assert client.on_backlog is None
+
+
+# Addresses that connect too often
+
+
+def test_connecting_too_often():
+    """The handshake succeeds, so that browsers see the code: an error and 4100, after which they come back."""
+    api = Api(max_connects=2)
+    for _ in range(2):
+        established(api)
+    client = api.socket()
+    assert client.answer.startswith("HTTP/1.1 101 ")
+    assert refusal(client) == 4100
+    assert api.told.of(ConnectionRefused) == [ConnectionRefused("", "connect_rate")]
+    api.peer = IPv4Address("TCP", "203.0.113.8", 4321)
+    established(api)
+
+
+def test_a_forged_address_of_a_client():
+    """Nobody connects as somebody else by writing a header, unless a proxy in front is trusted to write it."""
+    headers = [{"X-Forwarded-For": f"203.0.113.{n}"} for n in range(3)]
+    for hops, refused in ((0, 2), (1, 0)):
+        api = Api(max_connects=1, trusted_hops=hops)
+        for each in headers:
+            api.socket(headers=each)
+        assert len(api.told.of(ConnectionRefused)) == refused
 
 
 # What Autobahn says

@@ -7,6 +7,7 @@ import hmac
 import json
 import struct
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -15,7 +16,6 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from tests.doubles import APP, Node, messages
-from txpusher import interfaces
 from txpusher.apps.memory import MemoryApps
 from txpusher.core.admission import Admission
 from txpusher.http.authentication import Authenticator
@@ -25,13 +25,15 @@ from txpusher.http.events import Events
 from txpusher.http.exchange import Cors
 from txpusher.http.fast_lane import FastLane, Lane
 from txpusher.http.health import Health
+from txpusher.http.idempotency import Idempotency
+from txpusher.http.rate_limits import RateLimits
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
 from txpusher.idle import Closing, IdleSweep
 from txpusher.listening import PublicPort
 from txpusher.model import App
-from txpusher.transport import BackloggedMixin
+from txpusher.transport import BackloggedMixin, address_of
 from txpusher.websocket import PusherWebSocketFactory
 
 NOW = 1353088179
@@ -43,10 +45,11 @@ class Line(StringTransport):
 
     Args:
         protocol: the server's.
+        peer: the address of the client.
     """
 
-    def __init__(self, protocol: Any) -> None:
-        super().__init__(lenient=True)
+    def __init__(self, protocol: Any, peer: Any = None) -> None:
+        super().__init__(peerAddress=peer, lenient=True)
         self.protocol = protocol
         self._unread = b""
         protocol.makeConnection(self)
@@ -224,12 +227,16 @@ class Api:
     Args:
         apps: those it serves.
         adapter, options: of its `Node`.
-        path_prefix, origins, max_request_size, allow_reserved, max_connections: as in `txpusher.config.Config`.
+        path_prefix, origins, max_request_size, allow_reserved, max_connections, trusted_hops: as in
+            `txpusher.config.Config`.
+        max_connects, max_calls: what one IP address may do a minute.
         sockets: of the WebSocket factory.
 
     Attributes:
         node: its core, with subscribers to connect and all that was told.
         time: what it takes for the time of day.
+        checks: what its health depends on.
+        peer: the address of those who connect.
     """
 
     def __init__(
@@ -241,22 +248,38 @@ class Api:
         max_request_size: int = 2 * 1024 * 1024,
         allow_reserved: bool = False,
         max_connections: int | None = None,
+        max_connects: int | None = None,
+        max_calls: int | None = None,
+        trusted_hops: int = 0,
         **sockets: Any,
     ) -> None:
         self.node = node = Node(adapter)
         self.clock, self.told = node.clock, node.told
         self.time: float = NOW
+        self.peer: Any = None
         self.apps: Any = MemoryApps(apps or (APP,))
-        self.admission = Admission(self.apps, node.registry, max_connections=max_connections)
-        self.cors = Cors(origins)
-        authenticator = Authenticator(self.apps, lambda: self.time, path_prefix)
-        calls = Calls(authenticator, self.apps, node.told)
-        events = Events(node.registry, allow_reserved=allow_reserved)
-        health = Health(self.apps, self.admission, [self._adapter_health])
-        self.root = Root(
-            calls, events, Channels(node.registry), Users(node.registry), health, self.cors
+        self.admission = Admission(
+            self.apps,
+            node.registry,
+            max_connections=max_connections,
+            max_connects_per_minute=max_connects,
         )
-        shared: Any = {"path_prefix": path_prefix, "max_request_size": max_request_size}
+        self.cors = Cors(origins)
+        self.checks: list[Any] = [node.adapter.health]
+        authenticator = Authenticator(self.apps, lambda: self.time, path_prefix)
+        limits = RateLimits(self.clock, max_calls)
+        calls = Calls(authenticator, self.apps, limits, node.told)
+        idempotency = Idempotency(node.adapter.receipts, self.clock)
+        events = Events(node.registry, limits, idempotency, allow_reserved=allow_reserved)
+        health = Health(self.apps, self.admission, self.checks)
+        channels = Channels(node.registry, limits)
+        self.root = Root(calls, events, channels, Users(node.registry), health, self.cors)
+        look = partial(address_of, trusted_hops=trusted_hops)
+        shared: Any = {
+            "path_prefix": path_prefix,
+            "max_request_size": max_request_size,
+            "address_of": max_calls and look,
+        }
         resource, clock = self.root.app.resource(), self.clock
         self.closing = Closing(clock, 5)
         self.closing.start()
@@ -279,6 +302,7 @@ class Api:
             clock,  # type: ignore[arg-type]
             self.closing,
             path_prefix=path_prefix,
+            address_of=max_connects and look,
             **sockets,
         )
         self.handshakes = IdleSweep(clock, 10)
@@ -291,22 +315,17 @@ class Api:
             tell=node.told,
         )
 
-    def _adapter_health(self) -> interfaces.Health:
-        # Found anew each time, so that a test can say how it is.
-        found: interfaces.Health = self.node.adapter.health()
-        return found
-
     def fast_lane(self) -> HttpClient:
         """Connect to the fast lane."""
-        return HttpClient(FastLane(self.lane))
+        return HttpClient(FastLane(self.lane), self.peer)
 
     def klein(self) -> HttpClient:
         """Connect to twisted.web and Klein."""
-        return HttpClient(self.site.buildProtocol(None))
+        return HttpClient(self.site.buildProtocol(None), self.peer)
 
     def public_port(self) -> HttpClient:
         """Connect to the port that everybody comes by."""
-        return HttpClient(self.port.buildProtocol(None))
+        return HttpClient(self.port.buildProtocol(None), self.peer)
 
     def by(self, way: str) -> HttpClient:
         """Connect by the way in of this name."""
@@ -323,7 +342,7 @@ class Api:
 
     def socket(self, path: str = "/app/key?protocol=7", **more: Any) -> SocketClient:
         """Open a WebSocket."""
-        return SocketClient(self.sockets.buildProtocol(None), path, **more)
+        return SocketClient(self.sockets.buildProtocol(None), path, peer=self.peer, **more)
 
 
 # WebSockets
@@ -403,6 +422,7 @@ class SocketClient(Line):
         protocol: the server's; also that of the port in front.
         path: what it asks for.
         headers: further ones of the handshake.
+        peer: the address of the client.
 
     Attributes:
         answer: the server's answer to the handshake, its status line included.
@@ -413,8 +433,9 @@ class SocketClient(Line):
         protocol: Any,
         path: str = "/app/key?protocol=7",
         headers: Mapping[str, str] | None = None,
+        peer: Any = None,
     ) -> None:
-        super().__init__(protocol)
+        super().__init__(protocol, peer)
         self.receive(upgrade(path, headers))
         head, _, rest = self.take().partition(b"\r\n\r\n")
         self.answer = head.decode()

@@ -1,8 +1,8 @@
 """The composition root: what a running server is made of, in the order of building and of stopping.
 
 Stopping is sequential, so that nothing lies to anybody: ``/up`` turns 503, the listeners close, clients are sent
-elsewhere in slices over the drain time, the adapter leaves the cluster, and the metrics page, which showed all of it,
-goes last.
+elsewhere in slices over the drain time, webhooks tell that they are gone, the adapter leaves the cluster, and the
+metrics page, which showed all of it, goes last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prometheus_client.core import Metric
@@ -36,6 +37,8 @@ from txpusher.http.events import Events
 from txpusher.http.exchange import Cors
 from txpusher.http.fast_lane import FastLane, Lane
 from txpusher.http.health import Health
+from txpusher.http.idempotency import Idempotency
+from txpusher.http.rate_limits import RateLimits
 from txpusher.http.requests import ApiSite
 from txpusher.http.root import Root
 from txpusher.http.users import Users
@@ -50,6 +53,10 @@ from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
 from txpusher.protocol.names import kind_of
+from txpusher.transport import address_of
+from txpusher.webhooks.facade import Webhooks
+from txpusher.webhooks.queue import Terms
+from txpusher.webhooks.sender import Sender
 from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ if TYPE_CHECKING:
     from txpusher.config import Config
     from txpusher.interfaces import AppStore
     from txpusher.model import App, Counts, Event, PresenceMember
+    from txpusher.transport import AddressOf
 
 _log = Logger()
 T = TypeVar("T")
@@ -66,6 +74,8 @@ CLOSING_TIME = 5.0
 """Seconds a client has to go along with the end of its connection."""
 KEEP_ALIVE = 90.0
 """Seconds an API caller's connection may be idle: more than the 60 to 75 of common proxies."""
+FLUSHING_TIME = 1.0
+"""Seconds that webhooks have at the end, however long the drain took."""
 
 
 class PusherService(Service):
@@ -108,10 +118,20 @@ class PusherService(Service):
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
             port=self._port_label,
-            snapshot=lambda: take(self.registry, self._known_apps),
+            snapshot=lambda: take(self.registry, self._known_apps, self._webhooks.waiting()),
             clock=reactor,
         )
-        self._tell = tell = teller(self._metrics.observer)
+        self._webhooks = Webhooks(
+            lambda app_id: self.registry.app(app_id),  # noqa: PLW0108 - made below, and told by
+            Sender(reactor),
+            reactor,
+            time.time,
+            random.random,
+            teller(self._metrics.observer),
+            config.webhook_delay,
+            Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+        )
+        self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
         self.registry: ChannelRegistry = ChannelRegistry(
@@ -127,6 +147,7 @@ class PusherService(Service):
             self._apps,
             self.registry,
             max_connections=config.max_connections,
+            max_connects_per_minute=config.max_connects_per_minute,
             strict=config.strict_handshake,
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
@@ -140,6 +161,7 @@ class PusherService(Service):
             path_prefix=config.path_prefix,
             max_message_size=config.max_message_size,
             max_backlog=config.max_backlog,
+            address_of=self._address_of(config.max_connects_per_minute),
         )
         public = self._public_port(reactor)
         self._public = Ports(
@@ -152,14 +174,24 @@ class PusherService(Service):
     def _public_port(self, reactor: Any) -> PublicPort:
         """Build the HTTP side, and the port that tells it from WebSockets."""
         config, tell = self.config, self._tell
-        calls = Calls(Authenticator(self._apps, time.time, config.path_prefix), self._apps, tell)
-        events = Events(self.registry, allow_reserved=config.allow_reserved_events)
+        limits = RateLimits(reactor, config.max_api_calls_per_minute)
+        authenticator = Authenticator(self._apps, time.time, config.path_prefix)
+        calls = Calls(authenticator, self._apps, limits, tell)
+        events = Events(
+            self.registry,
+            limits,
+            Idempotency(self._adapter.receipts, reactor),
+            allow_reserved=config.allow_reserved_events,
+        )
+        channels = Channels(self.registry, limits)
         cors = Cors(config.cors_origins)
-        health = Health(self._apps, self._admission, (self._adapter.health, self._group))
-        root = Root(calls, events, Channels(self.registry), Users(self.registry), health, cors)
+        checks = (self._adapter.health, self._webhooks.health, self._group)
+        health = Health(self._apps, self._admission, checks)
+        root = Root(calls, events, channels, Users(self.registry), health, cors)
         shared: dict[str, Any] = {
             "path_prefix": config.path_prefix,
             "max_request_size": config.max_request_size,
+            "address_of": self._address_of(config.max_api_calls_per_minute),
         }
         site = ApiSite(root.app.resource(), reactor, cors, tell, self._closing, **shared)
         lane = Lane(
@@ -179,6 +211,10 @@ class PusherService(Service):
             idle=self._handshakes,
             tell=tell,
         )
+
+    def _address_of(self, limit: int | None) -> AddressOf | None:
+        """Look at the addresses of clients only where they have a limit."""
+        return partial(address_of, trusted_hops=self.config.trusted_hops) if limit else None
 
     # Starting and stopping
 
@@ -200,6 +236,7 @@ class PusherService(Service):
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
+        self._webhooks.start()
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
@@ -212,11 +249,14 @@ class PusherService(Service):
 
     async def _stop(self) -> None:
         self._admission.closing = True
+        end = self.reactor.seconds() + self.config.drain
+        self._webhooks.close()
         await self._public.stop_listening()
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
         for part in self._sweeps():
             part.stop()
+        await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         try:
             await watchlists.tell_all_away(self.registry)
             await self._adapter.stop()

@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
 
+from txpusher.protocol.addresses import client_address
+
 if TYPE_CHECKING:
     _Base = tcp.Server
 else:
     _Base = object
+
+AddressOf = Callable[[Any, str], str | None]
+"""Finds out the address of a client by its transport and its ``X-Forwarded-For``; see `address_of`."""
 
 
 class BackloggedMixin(_Base):
@@ -115,3 +120,16 @@ def innermost(transport: Any) -> Any:
     while not isinstance(transport, BackloggedMixin) and hasattr(transport, "transport"):
         transport = transport.transport
     return transport
+
+
+def address_of(transport: Any, forwarded: str, trusted_hops: int) -> str | None:
+    """Find out on whose account a connection or a request goes.
+
+    Args:
+        transport: of the connection; one with the PROXY protocol knows whom the proxy speaks for.
+        forwarded: the value of ``X-Forwarded-For``, or empty.
+        trusted_hops: proxies in front that append to it; see `txpusher.protocol.addresses.client_address`.
+    """
+    # UNIX sockets have addresses without a host.
+    peer = getattr(transport.getPeer(), "host", None)
+    return client_address(peer, forwarded, trusted_hops)

@@ -103,11 +103,14 @@ def _filter(value: object, where: str) -> dict[str, tuple[str, Any]]:
 
 
 def _headers(value: object, where: str) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, (list, tuple)):
-        value = dict(value)
-    if not isinstance(value, Mapping):
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    if not isinstance(pairs, (list, tuple)) or not all(map(_is_pair, pairs)):
         raise ConfigError(where, "expected a table of names and values")
-    return tuple((str(name), secret(text, f"{where}: {name}")) for name, text in value.items())
+    return tuple((str(name), secret(text, f"{where}: {name}")) for name, text in pairs)
+
+
+def _is_pair(item: object) -> bool:
+    return isinstance(item, (list, tuple)) and len(item) == 2
 
 
 def _check(target: WebhookTarget, where: str) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from txpusher.core.connection import Connection
     from txpusher.core.registry import ChannelRegistry
     from txpusher.idle import Closing
+    from txpusher.transport import AddressOf
 
 _log = Logger()
 
@@ -187,6 +188,7 @@ class PusherWebSocket(WebSocketServerProtocol):
     # Our own
 
     def _described(self, request: ConnectionRequest) -> Handshake:
+        address_of = self.factory.address_of
         return Handshake(
             key=app_key(request.path, self.factory.path_prefix),
             protocol=_last(request.params, "protocol"),
@@ -194,6 +196,8 @@ class PusherWebSocket(WebSocketServerProtocol):
             origin=request.headers.get("origin"),
             secure=ISSLTransport.providedBy(self.transport)
             or request.headers.get("x-forwarded-proto", "").lower() in {"https", "wss"},
+            address=address_of
+            and address_of(self.transport, request.headers.get("x-forwarded-for", "")),
         )
 
     async def _admit(self) -> None:
@@ -266,6 +270,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         path_prefix: what stands before ``/app``.
         max_message_size: bytes of one client message.
         max_backlog: bytes that may wait for a slow client.
+        address_of: finds out the address of a client; None when nobody wants to know.
     """
 
     log = _QuietLog()
@@ -280,6 +285,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         path_prefix: str = "",
         max_message_size: int = 64 * 1024,
         max_backlog: int = 1024 * 1024,
+        address_of: AddressOf | None = None,
     ) -> None:
         super().__init__(server="", reactor=reactor)
         self.admission = admission
@@ -287,6 +293,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         self.closing = closing
         self.path_prefix = path_prefix
         self.max_backlog = max_backlog
+        self.address_of = address_of
         self._batched_timer = _Timer(reactor)
         limits = {
             "maxFramePayloadSize": max_message_size,

@@ -8,7 +8,7 @@ from tests.doubles import now
 from txpusher.adapters.memory import Hub, MemoryAdapter, MemoryLastEvents, create
 from txpusher.core.running import start
 from txpusher.interfaces import Envelope, Health
-from txpusher.model import CachedEvent, PresenceMember
+from txpusher.model import CachedEvent, PresenceMember, Receipt
 
 
 class TestMemoryAdapter(AdapterContract, SynchronousTestCase):
@@ -51,6 +51,9 @@ def test_nothing_waits():
         adapter.roster.members("1", "news"),
         adapter.last_events.put("1", "cache-x", "e", "1", 1),
         adapter.last_events.get("1", "cache-x"),
+        adapter.receipts.claim("1", "event:k", b"", 1),
+        adapter.receipts.settle("1", "event:k", Receipt(b"", b"{}"), 1),
+        adapter.receipts.release("1", "event:k"),
         adapter.stop(),
         adapter.stop(),
     ):

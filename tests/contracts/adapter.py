@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, NamedTuple
 
+from twisted.internet.defer import Deferred
+
 from txpusher.interfaces import Adapter, Envelope, Left
-from txpusher.model import CachedEvent, Counts, PresenceMember
+from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 ANN = PresenceMember("ann", '{"name":"Ann"}')
 BOB = PresenceMember("bob")
@@ -478,3 +480,74 @@ class AdapterContract:
         renewed = await last_events.get("1", "cache-renewed")
         assert renewed is not None
         assert renewed.data == "2"
+
+    # Receipts
+
+    @awaited
+    async def test_a_key_is_taken_once(self) -> None:
+        """Who claims a key first has it; everybody else, on any node, is given what is known of that publish."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        assert await first.claim("1", "event:k", b"print", 60) is None
+        for receipts in (first, second):
+            for own in (b"print", b"other"):
+                assert await receipts.claim("1", "event:k", own, 60) == Receipt(b"print")
+
+    @awaited
+    async def test_a_settled_key_has_its_answer(self) -> None:
+        """What a publish was answered every node knows, whatever bytes it is."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        for i, answer in enumerate((b"{}", b"", b'{"channels":{}}', bytes(range(256)) * 100)):
+            receipt = Receipt(bytes([i, 0, 255]), answer)
+            assert await first.claim("1", f"event:{i}", receipt.fingerprint, 60) is None
+            await first.settle("1", f"event:{i}", receipt, 60)
+            for receipts in (first, second):
+                assert await receipts.claim("1", f"event:{i}", b"other", 60) == receipt
+
+    @awaited
+    async def test_a_released_key_is_free(self) -> None:
+        """After a publish that failed the next one has the key; releasing what nobody has changes nothing."""
+        first, second = (node.adapter.receipts for node in await self.nodes(2))
+        await first.release("1", "event:k")
+        assert await first.claim("1", "event:k", b"print", 60) is None
+        await first.release("1", "event:k")
+        assert await second.claim("1", "event:k", b"other", 60) is None
+        assert await first.claim("1", "event:k", b"print", 60) == Receipt(b"other")
+
+    @awaited
+    async def test_keys_of_apps_are_apart(self) -> None:
+        """The same key of another app is free, and so is another key, however the names are put together."""
+        ((adapter, _),) = await self.nodes(1)
+        keys = [("1", "event:k"), ("2", "event:k"), ("1:event", "k"), ("1", "k"), ("1", "item:k")]
+        keys += [("1", ""), ("1", "event:\u00e4\U0001f600\x00 \n"), ("1", "event:" + "x" * 1000)]
+        for app_id, key in keys:
+            assert await adapter.receipts.claim(app_id, key, key.encode(), 60) is None
+        for app_id, key in keys:
+            assert await adapter.receipts.claim(app_id, key, b"", 60) == Receipt(key.encode())
+
+    @awaited
+    async def test_receipts_are_forgotten(self) -> None:
+        """After its time a key is free, whether its publish was settled or not; settling begins the time anew."""
+        ((adapter, _),) = await self.nodes(1)
+        receipts = adapter.receipts
+        for key in ("claimed", "settled", "renewed"):
+            assert await receipts.claim("1", key, b"", 1) is None
+        await receipts.settle("1", "settled", Receipt(b"", b"{}"), 1)
+        await receipts.settle("1", "renewed", Receipt(b"", b"{}"), 60)
+        await self.wait(1.2)
+        assert await receipts.claim("1", "claimed", b"", 60) is None
+        assert await receipts.claim("1", "settled", b"", 60) is None
+        assert await receipts.claim("1", "renewed", b"", 60) == Receipt(b"", b"{}")
+
+    @awaited
+    async def test_one_of_many_has_the_key(self) -> None:
+        """When all nodes claim a key at once, exactly one of them gets it."""
+        nodes = await self.nodes(4)
+        for i in range(10):
+            claims = [
+                Deferred.fromCoroutine(adapter.receipts.claim("1", f"k{i}", bytes([n]), 60))
+                for n, (adapter, _) in enumerate(nodes)
+            ]
+            answers = [await claim for claim in claims]
+            winner = answers.index(None)
+            others = [answer for answer in answers if answer is not None]
+            assert others == [Receipt(bytes([winner]))] * 3

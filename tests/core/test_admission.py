@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 
 from tests.doubles import Node, now
 from txpusher import errors
-from txpusher.core.admission import Admission
+from txpusher.core.admission import LOGGED_ORIGINS, Admission
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.model import App, Limits
 from txpusher.protocol.handshakes import Handshake
@@ -125,6 +125,93 @@ def test_every_refusal_has_its_own_code():
     """The client can tell the reasons apart by their close codes."""
     codes = [error.code for *_, error, _ in REFUSALS]
     assert codes == [4200, 4005, 4007, 4008, 4006, 4001, 4003, 4000, 4009, 4100, 4004]
+
+
+def test_connecting_too_often():
+    """An address that connects more often than it may is refused, and may again when its time has come."""
+    node = Node()
+    checks, _ = admission(node=node, max_connects_per_minute=2)
+    client, other = (GOOD._replace(address=address) for address in ("203.0.113.7", "203.0.113.8"))
+    for _ in range(2):
+        assert now(checks.admit(client)) is APP
+    for _ in range(5):
+        with pytest.raises(errors.ConnectRateExceeded):
+            now(checks.admit(client))
+    assert now(checks.admit(other)) is APP
+    node.clock.advance(29)
+    with pytest.raises(errors.ConnectRateExceeded):
+        now(checks.admit(client))
+    node.clock.advance(1)
+    # None of those refused cost anything.
+    assert now(checks.admit(client)) is APP
+
+
+def test_connecting_too_often_is_told():
+    """It is counted by its reason, and the client comes back after a while (4100)."""
+    checks, node = admission(max_connects_per_minute=1)
+    now(checks.admit(GOOD._replace(address="203.0.113.7")))
+    with pytest.raises(errors.ConnectRateExceeded) as caught:
+        now(checks.admit(GOOD._replace(address="203.0.113.7")))
+    assert caught.value.code == 4100
+    assert node.told == [ConnectionRefused("", "connect_rate")]
+
+
+def test_guessing_keys_is_limited():
+    """Attempts with unknown keys and wrong paths count, and are refused before anything is looked up."""
+    checks, _ = admission(max_connects_per_minute=2)
+    stranger = GOOD._replace(key="x", address="203.0.113.7")
+    for handshake, error in (
+        (stranger, errors.UnknownApp),
+        (stranger._replace(key=None), errors.PathNotFound),
+        (stranger, errors.ConnectRateExceeded),
+        (stranger._replace(key=None), errors.ConnectRateExceeded),
+    ):
+        with pytest.raises(error):
+            now(checks.admit(handshake))
+    checks.closing = True
+    with pytest.raises(errors.ShuttingDown):
+        now(checks.admit(stranger))
+
+
+def test_clients_without_an_address():
+    """Clients of a UNIX socket have no limit."""
+    checks, _ = admission(max_connects_per_minute=1)
+    for _ in range(5):
+        assert now(checks.admit(GOOD)) is APP
+
+
+def test_a_refused_origin_is_logged_once():
+    """A page that tries again and again is counted each time, and logged the first time for each app."""
+    node = Node()
+    checks, _ = admission(ORIGINS, node)
+    others = Admission(Apps(replace(ORIGINS, id="2")), node.registry)
+    with capturedLogs() as logs:
+        for origin in ("https://evil.org", "https://evil.com", "https://evil.org", None):
+            with pytest.raises(errors.OriginNotAllowed):
+                now(checks.admit(GOOD._replace(origin=origin)))
+        with pytest.raises(errors.OriginNotAllowed):
+            now(others.admit(GOOD._replace(origin="https://evil.org")))
+    assert [(log["origin"], log["app_id"]) for log in logs] == [
+        ("https://evil.org", "1"),
+        ("https://evil.com", "1"),
+        ("None", "1"),
+        ("https://evil.org", "2"),
+    ]
+    assert len(node.told.of(ConnectionRefused)) == 5
+
+
+def test_refused_origins_fill_neither_the_log_nor_the_memory():
+    """Made-up origins are cut, and logged up to a number; the rest is counted."""
+    checks, node = admission(ORIGINS)
+    with capturedLogs() as logs:
+        for number in range(LOGGED_ORIGINS + 5):
+            with pytest.raises(errors.OriginNotAllowed):
+                now(checks.admit(GOOD._replace(origin=f"https://{number}." + "x" * 10_000)))
+    *each, last = logs
+    assert len(each) == LOGGED_ORIGINS
+    assert {len(log["origin"]) for log in each} == {200}
+    assert last["count"] == LOGGED_ORIGINS
+    assert len(node.told.of(ConnectionRefused)) == LOGGED_ORIGINS + 5
 
 
 def test_a_foreign_origin_is_logged():

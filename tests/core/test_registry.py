@@ -89,6 +89,16 @@ def test_connections_are_counted():
 # Subscriptions
 
 
+def test_apps_are_known_by_their_clients():
+    """An app is known once somebody has connected, as it was for the latest who did."""
+    node, changed = Node(), App(APP.id, APP.key, "another secret")
+    assert node.registry.app(APP.id) is None
+    node.connect()
+    assert node.registry.app(APP.id) is APP
+    node.connect(changed).leave()
+    assert node.registry.app(APP.id) is changed
+
+
 def test_a_subscription_is_confirmed_and_gets_events():
     """After the confirmation the subscriber reads what is published, with the very same data."""
     node = Node()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import itertools
 import os
 import sys
@@ -12,13 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 # The helpers beside the tests; pytest's import mode leaves sys.path alone.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from certificates import make_certificate
 from harness import Server, managed, running
 from node_process import NodeProcess, node_ready
 from served_apps import ALL_APPS, APP, write_apps
@@ -63,6 +59,12 @@ def manage() -> Iterator[Callable[[Server], Server]]:
         yield lambda server: servers.enter_context(managed(server))
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A private key and a certificate for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
 _numbers = itertools.count(1)
 
 
@@ -90,35 +92,3 @@ def browser() -> Iterator[NodeProcess]:
         pytest.skip(f"no browser: there is no {chromium}")
     with NodeProcess(node, "browser.mjs", chromium) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A private key and a certificate for localhost."""
-    directory = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private, public = directory / "key.pem", directory / "cert.pem"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    return private, public

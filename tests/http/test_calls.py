@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.doubles import APP, RecordingObserver, now
@@ -12,6 +13,7 @@ from txpusher.errors import BadRequest, ServiceUnavailable
 from txpusher.http.authentication import Authenticator
 from txpusher.http.calls import Calls
 from txpusher.http.exchange import EMPTY, Answer, ApiRequest, json_answer
+from txpusher.http.rate_limits import RateLimits
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def told():
 def calls(told):
     """Calls of one app."""
     apps = MemoryApps([APP])
-    return Calls(Authenticator(apps, lambda: NOW), apps, told)
+    return Calls(Authenticator(apps, lambda: NOW), apps, RateLimits(Clock()), told)
 
 
 def request(method="GET", path="/apps/1/x", body=b""):

@@ -22,7 +22,7 @@ def test_everybody_may_read_by_default():
     """With * any page may read answers."""
     cors = Cors(("*",))
     for origin in (None, "https://example.com"):
-        assert cors.headers(origin) == (("Access-Control-Allow-Origin", "*"),)
+        assert cors.headers(origin) == (("Access-Control-Allow-Origin", "*"), Cors.EXPOSED)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_configured_origins_may_read(origin, allowed):
     """With a list of origins just these are allowed, and caches are told that answers differ."""
     headers = dict(Cors(("https://example.com", "https://example.org")).headers(origin))
     assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert ("Access-Control-Expose-Headers" in headers) == allowed
     assert headers["Vary"] == "Origin"
 
 
 def test_a_star_among_others_allows_all():
     """A list with * in it allows everybody."""
-    assert Cors(("https://example.com", "*")).headers("https://evil.example") == (
-        ("Access-Control-Allow-Origin", "*"),
-    )
+    headers = dict(Cors(("https://example.com", "*")).headers("https://evil.example"))
+    assert headers["Access-Control-Allow-Origin"] == "*"
 
 
 def test_nobody_may_read():
@@ -62,7 +62,8 @@ def test_what_other_pages_may_ask_for():
     assert (answer.status, answer.body) == (204, b"")
     headers = dict(answer.headers)
     assert headers["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
-    assert "X-Pusher-Library" in headers["Access-Control-Allow-Headers"]
+    for name in ("X-Pusher-Library", "X-Idempotency-Key"):
+        assert name in headers["Access-Control-Allow-Headers"].split(", ")
     assert headers["Access-Control-Max-Age"] == "600"
 
 

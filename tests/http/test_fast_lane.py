@@ -408,3 +408,19 @@ def test_any_requests_in_any_pieces(requests, sizes):
         assert len(bodies) == len(requests)
         for body, request in zip(bodies, requests, strict=True):
             assert body == expected.get(request, body)
+
+
+def test_a_bug_while_a_late_answer_is_given():
+    """A bug after everything else is logged, and ends this connection."""
+    api, adapter = late_api()
+    client = api.fast_lane()
+    client.receive(PUBLISH)
+
+    def tell(occurrence):
+        raise ValueError("a bug")
+
+    api.lane._calls._tell = tell
+    with capturedLogs() as logs:
+        adapter.answer("publish")
+    assert [log["log_failure"].type for log in logs] == [ValueError]
+    assert client.disconnecting

@@ -4,7 +4,6 @@ import pytest
 
 from tests.wire_doubles import Api, http
 from txpusher.core.occurrences import ApiCalled
-from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Health
 from txpusher.model import App
 
@@ -29,21 +28,15 @@ def test_all_is_well(path):
 def test_something_is_away(path):
     """While the adapter has troubles, the server still serves and says so."""
     api = Api()
-    api.node.adapter.health = lambda: Health(ok=False, detail="Redis is away")
+    api.checks[:] = [lambda: Health(ok=False, detail="Redis is away")]
     assert ask(api, path) == (200, "DEGRADED")
 
 
-def test_an_app_that_cannot_be_looked_up():
-    """While the app store is away nobody knows about an app that is not remembered."""
+def test_any_part_may_be_away():
+    """One part that has troubles among others that have none is enough."""
     api = Api()
-
-    async def away(app_id):
-        raise ServiceUnavailable("no database")
-
-    api.apps.by_id = away
-    assert ask(api, "/up/9") == (503, "ERROR")
-    api.admission.closing = True
-    assert ask(api, "/up/9") == (503, "DRAINING")
+    api.checks[:] = [Health, lambda: Health(ok=False, detail="a queue fills"), Health]
+    assert ask(api) == (200, "DEGRADED")
 
 
 def test_nobody_can_be_served():
@@ -68,7 +61,7 @@ def test_the_server_stops(path):
     """A server that is stopping sends new clients elsewhere, whatever else is the matter."""
     api = Api(OFF, ON)
     api.admission.closing = True
-    api.node.adapter.health = lambda: Health(ok=False)
+    api.checks[:] = [lambda: Health(ok=False)]
     assert ask(api, path) == (503, "DRAINING")
 
 

@@ -9,8 +9,8 @@ OTHER = App("2", "key2", "secret2")
 
 def test_an_empty_server():
     """A server that nobody came to has nothing, and zeros for the apps that are known."""
-    assert take(Node().registry, ()) == ({}, {}, {})
-    assert take(Node().registry, ("1", "2")).connected == {"1": 0, "2": 0}
+    assert take(Node().registry, (), {}) == ({}, {}, {}, {})
+    assert take(Node().registry, ("1", "2"), {}).connected == {"1": 0, "2": 0}
 
 
 def test_connections_channels_and_subscriptions():
@@ -22,13 +22,14 @@ def test_connections_channels_and_subscriptions():
             client.subscribe(channel)
     first.subscribe("presence-a", "ann")
     second.subscribe("presence-a", "ann")
-    snapshot = take(node.registry, ("3",))
+    snapshot = take(node.registry, ("3",), {("1", "client_event"): 2})
     assert snapshot.connected == {"1": 2, "2": 1, "3": 0}
     assert snapshot.channels == {
         "1": {"public": 2, "private": 1, "presence": 1},
         "2": {"public": 1},
     }
     assert snapshot.subscriptions == {"1": 6, "2": 1}
+    assert snapshot.webhooks == {("1", "client_event"): 2}
 
 
 def test_what_is_gone_does_not_count():
@@ -37,7 +38,7 @@ def test_what_is_gone_does_not_count():
     client = node.connect()
     client.subscribe("a")
     client.leave()
-    snapshot = take(node.registry, ())
+    snapshot = take(node.registry, (), {})
     assert (snapshot.connected, snapshot.channels, snapshot.subscriptions) == (
         {APP.id: 0},
         {APP.id: {}},
@@ -49,7 +50,7 @@ def test_a_snapshot_does_not_change():
     """What was counted stays as it was counted."""
     node = Node()
     client = node.connect()
-    snapshot = take(node.registry, ())
+    snapshot = take(node.registry, (), {})
     client.subscribe("a")
     client.leave()
     assert snapshot.connected == {"1": 1}

@@ -86,7 +86,7 @@ PUBLISHED = [
         Event("my-event", ("private-encrypted-x",), "{}"),
     ),
     # Members of other servers' dialects
-    ({**USUAL, "tags": {}, "idempotency_key": 1, "delta": True}, Event("my-event", ("a",), "{}")),
+    ({**USUAL, "tags": {}, "message_id": 1, "delta": True}, Event("my-event", ("a",), "{}")),
 ]
 
 
@@ -601,3 +601,29 @@ def test_event_round_trip(name, channels, data, socket_id):
     assert [publication.event for publication in batch(items)] == [
         Event(name, (channel,), data) for channel in channels[:10]
     ]
+
+
+# Idempotency keys
+
+
+def test_a_key_of_an_event():
+    """An event may have a key of its own; null is none."""
+    assert event({**USUAL, "idempotency_key": "ä" * 128}).key == "ä" * 128
+    assert event({**USUAL, "idempotency_key": None}).key is None
+    assert event(USUAL).key is None
+
+
+@pytest.mark.parametrize("key", ["", 1, 0, False, True, ["a"], {}, "x" * 129])
+def test_a_wrong_key(key):
+    """A key is a text that is not empty and not too long; the answer names the field."""
+    with pytest.raises(BadRequest, match=r"^idempotency_key "):
+        event({**USUAL, "idempotency_key": key})
+    with pytest.raises(BadRequest, match=r"^batch\[1\]: idempotency_key "):
+        batch([USUAL, {**USUAL, "idempotency_key": key}])
+
+
+def test_a_key_of_another_field():
+    """The error names the field that the key was written in, and the setting of the limit."""
+    assert api.parse_key("k", Limits(), "X-Idempotency-Key") == "k"
+    with pytest.raises(BadRequest, match=r"^X-Idempotency-Key .*max_idempotency_key_length"):
+        api.parse_key("k" * 4, Limits(max_idempotency_key_length=3), "X-Idempotency-Key")

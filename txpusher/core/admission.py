@@ -1,8 +1,8 @@
 """Who may connect: every check between a WebSocket's handshake and ``pusher:connection_established``.
 
 The order is that of "Pusher docs: Channels protocol, connection": the server, the request, the app, TLS, the origin,
-the node, the quota. A refusal is an error that knows its close code; it is sent after the handshake, as browsers
-cannot read the answer to a failed one.
+the node, the quota; how often an address connects comes before all that strangers may try out. A refusal is an error
+that knows its close code; it is sent after the handshake, as browsers cannot read the answer to a failed one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from txpusher.core.limits import Buckets
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.errors import (
     AppDisabled,
     ConnectionEnded,
+    ConnectRateExceeded,
     OriginNotAllowed,
     OverCapacity,
     OverQuota,
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
+MINUTE = 60.0
+LOGGED_ORIGINS = 1000
+"""Refused origins that are logged, each once for an app; any number of others may be made up."""
+LOGGED_LENGTH = 200
+"""Characters of each."""
+
 
 class Admission:
     """The checks, with what they look at.
@@ -40,6 +48,7 @@ class Admission:
         apps: where apps are found by their key.
         registry: counts the connections there are.
         max_connections: connections this process may have, or None.
+        max_connects_per_minute: connections that one IP address may open, or None.
         strict: insist on well-formed ``protocol`` and ``version`` parameters.
 
     Attributes:
@@ -52,13 +61,17 @@ class Admission:
         registry: ChannelRegistry,
         *,
         max_connections: int | None = None,
+        max_connects_per_minute: int | None = None,
         strict: bool = False,
     ) -> None:
         self.closing = False
         self._apps = apps
         self._registry = registry
         self._max_connections = max_connections
+        self._max_connects = max_connects_per_minute
+        self._connects = Buckets(registry.clock, MINUTE)
         self._strict = strict
+        self._origins = _RefusedOrigins()
 
     async def admit(self, handshake: Handshake) -> App:
         """Give the app that the client may connect to.
@@ -77,6 +90,7 @@ class Admission:
 
     async def _app(self, handshake: Handshake) -> App:
         self._check_open()
+        self._check_rate(handshake.address)
         app = await self._apps.by_key(check(handshake, strict=self._strict))
         if app is None:
             raise UnknownApp
@@ -95,13 +109,16 @@ class Admission:
         if self.closing:
             raise ShuttingDown
 
+    def _check_rate(self, address: str | None) -> None:
+        limit = self._max_connects
+        if limit is None or address is None:
+            return
+        if not self._connects.take(address, limit).passed:
+            raise ConnectRateExceeded
+
     def _check_origin(self, app: App, origin: str | None) -> None:
         if app.allowed_origins and not origin_allowed(origin, app.allowed_origins):
-            _log.warn(
-                "Origin {origin} may not connect to app {app_id} (app setting allowed_origins)",
-                origin=origin,
-                app_id=app.id,
-            )
+            self._origins.log(app.id, origin)
             raise OriginNotAllowed
 
     def _check_room(self, app: App) -> None:
@@ -114,3 +131,27 @@ class Admission:
         quota = app.limits.max_connections
         if quota is not None and registry.counted(app.id) >= quota:
             raise OverQuota
+
+
+class _RefusedOrigins:
+    """Logs each origin once, as a page that may not connect tries again and again."""
+
+    def __init__(self) -> None:
+        self._logged: set[tuple[str, str]] = set()
+
+    def log(self, app_id: str, origin: str | None) -> None:
+        """Log that an app refuses an origin, unless that was done."""
+        refused = (app_id, str(origin)[:LOGGED_LENGTH])
+        if refused in self._logged or len(self._logged) >= LOGGED_ORIGINS:
+            return
+        self._logged.add(refused)
+        _log.warn(
+            "Origin {origin} may not connect to app {app_id} (app setting allowed_origins)",
+            app_id=app_id,
+            origin=refused[1],
+        )
+        if len(self._logged) == LOGGED_ORIGINS:
+            _log.warn(
+                "{count} refused origins were logged; further ones are only counted",
+                count=LOGGED_ORIGINS,
+            )

@@ -1,4 +1,4 @@
-"""One API call: authenticate, do, answer, count. The same for every way a request comes in."""
+"""One API call: limit, authenticate, do, answer, count. The same for every way a request comes in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from twisted.logger import Logger
 from txpusher.core.occurrences import ApiCalled
 from txpusher.errors import ApiError, NotFound, ServiceUnavailable
 from txpusher.http.exchange import Answer, ApiRequest, error_answer
+from txpusher.http.rate_limits import with_rate_headers
 from txpusher.protocol.signatures import parse_query
 
 if TYPE_CHECKING:
+    from txpusher.core.limits import Standing
     from txpusher.core.occurrences import Occurrence
     from txpusher.http.authentication import Authenticator
+    from txpusher.http.rate_limits import RateLimits
     from txpusher.interfaces import AppStore
     from txpusher.model import App
 
@@ -35,14 +38,20 @@ class Calls:
     Args:
         authenticator: checks signed requests.
         apps: finds the app of a key, where a path does not name the app.
+        limits: how often one address may call.
         tell: hears `ApiCalled`.
     """
 
     def __init__(
-        self, authenticator: Authenticator, apps: AppStore, tell: Callable[[Occurrence], None]
+        self,
+        authenticator: Authenticator,
+        apps: AppStore,
+        limits: RateLimits,
+        tell: Callable[[Occurrence], None],
     ) -> None:
         self._authenticator = authenticator
         self._apps = apps
+        self._limits = limits
         self._tell = tell
 
     async def signed(
@@ -56,13 +65,17 @@ class Calls:
             endpoint: does what is asked.
         """
         app: App | None = None
+        of_address: Standing | None = None
         try:
+            of_address = self._limits.call(request)
             if app_id is None:
                 app_id = await self._id_by_key(request)
             app = await self._authenticator.authenticate(app_id, request)
             answer = await endpoint(app, request)
         except Exception as error:  # noqa: BLE001 - a bug must not end the connection without an answer
             answer = self._wrong(error, request)
+        if of_address is not None or answer.standing is not None:
+            answer = with_rate_headers(answer, of_address)
         self._tell(
             ApiCalled(app.id if app else "", answer.status, len(request.body), len(answer.body))
         )

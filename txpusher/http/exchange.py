@@ -6,11 +6,14 @@ Klein's routes and the fast lane both make an `ApiRequest` and write an `Answer`
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from txpusher.errors import ApiError
+
+if TYPE_CHECKING:
+    from txpusher.core.limits import Standing
 
 
 class ApiRequest(NamedTuple):
@@ -21,7 +24,8 @@ class ApiRequest(NamedTuple):
         path: as requested: not decoded, without the query.
         query: the raw query string.
         body: the whole body.
-        headers: names in lower case; only those that the API reads.
+        headers: names in lower case; only those that the API reads. Several of one name are one, with commas.
+        address: on whose account it goes, where addresses have a limit (`txpusher.protocol.addresses`).
     """
 
     method: str
@@ -29,23 +33,28 @@ class ApiRequest(NamedTuple):
     query: str
     body: bytes
     headers: dict[str, str]
+    address: str | None = None
 
 
 class Answer(NamedTuple):
-    """What goes back: a status, JSON or text in UTF-8, and further headers."""
+    """What goes back: a status, JSON or text in UTF-8, and further headers.
+
+    ``standing`` is how far the app's limit is used up, where it has one.
+    """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
+    standing: Standing | None = None
 
 
 EMPTY = Answer(200, b"{}")
 
 
-def json_answer(value: Any) -> Answer:
-    """Answer 200 with this value as JSON."""
-    return Answer(200, orjson.dumps(value))
+def json_answer(value: Any, standing: Standing | None = None) -> Answer:
+    """Answer 200 with this value as JSON, and how far the app's limit is used up."""
+    return Answer(200, orjson.dumps(value), standing=standing)
 
 
 def error_answer(error: ApiError) -> Answer:
@@ -62,18 +71,25 @@ class Cors:
     """
 
     METHODS = "GET, POST, OPTIONS"
-    HEADERS = "Authorization, Content-Type, X-Requested-With, Accept, X-Pusher-Library"
+    HEADERS = (
+        "Authorization, Content-Type, X-Requested-With, Accept, X-Pusher-Library, X-Idempotency-Key"
+    )
+    # Sent with every answer, so that the usual one stays the same bytes.
+    EXPOSED = (
+        "Access-Control-Expose-Headers",
+        "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After",
+    )
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origins)
-        self._all = (("Access-Control-Allow-Origin", "*"),)
+        self._all = (("Access-Control-Allow-Origin", "*"), self.EXPOSED)
 
     def headers(self, origin: str | None) -> tuple[tuple[str, str], ...]:
         """Give the headers of any answer to a page of this origin."""
         if "*" in self._origins:
             return self._all
         if origin in self._origins and origin is not None:
-            return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+            return (("Access-Control-Allow-Origin", origin), self.EXPOSED, ("Vary", "Origin"))
         return (("Vary", "Origin"),)
 
     def preflight(self) -> Answer:

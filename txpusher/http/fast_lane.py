@@ -22,7 +22,7 @@ from twisted.web.http import datetimeToString
 from txpusher.core.running import start
 from txpusher.handover import hand_over
 from txpusher.http.exchange import EMPTY, Answer, ApiRequest, response_bytes
-from txpusher.http.requests import READ_HEADERS
+from txpusher.http.requests import FORWARDED_HEADER, READ_HEADERS
 from txpusher.transport import innermost
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from txpusher.http.events import Events
     from txpusher.http.exchange import Cors
     from txpusher.idle import Closing, IdleSweep
+    from txpusher.transport import AddressOf
 
 _log = Logger()
 
@@ -54,6 +55,7 @@ class Lane:
         time: gives the time of day in seconds.
         path_prefix: what may stand before every path.
         max_request_size: bytes of a body.
+        address_of: finds out the address of a caller; None when nobody wants to know.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class Lane:
         *,
         path_prefix: str = "",
         max_request_size: int = 2 * 1024 * 1024,
+        address_of: AddressOf | None = None,
     ) -> None:
         self.slow_lane = slow_lane
         self.idle = idle
         self.closing = closing
         self.max_request_size = max_request_size
+        self.address_of = address_of
         prefix = re.escape(path_prefix.encode())
         self.usual = re.compile(
             rb"POST (?:%b)?/apps/([\w.~-]+)/(batch_)?events[? ]" % prefix, re.ASCII
@@ -173,7 +177,8 @@ class FastLane(Protocol):
         if name == b"content-length":
             self._length = int(value)
         elif name in _READ:
-            self._headers[name.decode()] = value.decode("latin-1")
+            key, text = name.decode(), value.decode("latin-1")
+            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
         elif name in _UNUSUAL:
             self._unusual = True
 
@@ -227,7 +232,9 @@ class FastLane(Protocol):
 
     def _answer(self, body: bytes) -> None:
         path, _, query = self._url.decode(errors="replace").partition("?")
-        request = ApiRequest("POST", path, query, body, self._headers)
+        address_of, headers = self._lane.address_of, self._headers
+        address = address_of and address_of(self.transport, headers.get(FORWARDED_HEADER, ""))
+        request = ApiRequest("POST", path, query, body, headers, address)
         call = self._publish(self._app_id, request, batch=self._batch, keep_alive=self._keep_alive)
         self._begin()
         self._busy = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.errors import ServiceUnavailable
 from txpusher.http.exchange import Answer, json_answer
 from txpusher.process import memory
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
     from txpusher import interfaces
     from txpusher.core.admission import Admission
-    from txpusher.interfaces import AppStore
 
 
 class Health:
@@ -22,18 +20,18 @@ class Health:
     Args:
         apps: there has to be one that is enabled.
         admission: knows whether the server is stopping.
-        parts: tell how what the server depends on is; one that is away degrades it.
+        checks: tell how the parts are without which the server still serves, but not everything.
     """
 
     def __init__(
         self,
-        apps: AppStore,
+        apps: interfaces.AppStore,
         admission: Admission,
-        parts: Sequence[Callable[[], interfaces.Health]],
+        checks: Sequence[Callable[[], interfaces.Health]],
     ) -> None:
         self._apps = apps
         self._admission = admission
-        self._parts = parts
+        self._checks = checks
 
     async def up(self) -> Answer:
         """Tell whether clients may be sent here."""
@@ -42,10 +40,7 @@ class Health:
 
     async def app_up(self, app_id: str) -> Answer:
         """Tell whether clients of this app may be sent here."""
-        try:
-            app = await self._apps.by_id(app_id)
-        except ServiceUnavailable:
-            return self._verdict(enabled=False)
+        app = await self._apps.by_id(app_id)
         return _said(404, "NOT_FOUND") if app is None else self._verdict(enabled=app.enabled)
 
     async def usage(self) -> Answer:
@@ -57,7 +52,7 @@ class Health:
             return _said(503, "DRAINING")
         if not enabled:
             return _said(503, "ERROR")
-        return _said(200, "OK" if all(part().ok for part in self._parts) else "DEGRADED")
+        return _said(200, "OK" if all(check().ok for check in self._checks) else "DEGRADED")
 
 
 def _said(status: int, word: str) -> Answer:

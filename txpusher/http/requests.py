@@ -19,6 +19,7 @@ from txpusher.core.occurrences import ApiCalled
 from txpusher.errors import ApiError, BadRequest, HeadTooLarge, PayloadTooLarge
 from txpusher.http.authentication import ORIGINAL_PATH_HEADERS, PREFIX_HEADER
 from txpusher.http.exchange import Answer, ApiRequest, Cors, error_answer, response_bytes
+from txpusher.http.idempotency import HEADER as IDEMPOTENCY_HEADER
 from txpusher.protocol.handshakes import without_prefix
 
 if TYPE_CHECKING:
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
 
     from txpusher.core.occurrences import Occurrence
     from txpusher.idle import Closing
+    from txpusher.transport import AddressOf
 
-READ_HEADERS = ("origin", PREFIX_HEADER, *ORIGINAL_PATH_HEADERS)
+FORWARDED_HEADER = "x-forwarded-for"
+READ_HEADERS = (
+    "origin",
+    IDEMPOTENCY_HEADER,
+    FORWARDED_HEADER,
+    PREFIX_HEADER,
+    *ORIGINAL_PATH_HEADERS,
+)
 LINGER = 2.0
 """Seconds a refused client may go on sending, so that it reads the answer before the connection ends."""
 
@@ -89,8 +98,18 @@ class ApiHttpRequest(Request):
         self.content.seek(0)
         # Some SDKs send their query as they sign it, in UTF-8 and not encoded any further.
         path, query = self.path.decode(errors="replace"), self.query.decode(errors="replace")
-        headers = {name: value for name in READ_HEADERS if (value := self._header(name))}
-        return ApiRequest(self.method.decode("latin-1"), path, query, self.content.read(), headers)
+        headers = {
+            name: value for name in READ_HEADERS if (value := self._header(name)) is not None
+        }
+        address_of = self.channel.site.address_of
+        return ApiRequest(
+            self.method.decode("latin-1"),
+            path,
+            query,
+            self.content.read(),
+            headers,
+            address_of and address_of(self.channel, headers.get(FORWARDED_HEADER, "")),
+        )
 
     def describe(self, answer: Answer, cors: Cors) -> bytes:
         """Set the status and headers of an answer, and give its body."""
@@ -114,9 +133,9 @@ class ApiHttpRequest(Request):
             self.answer(error_answer(ApiError("Internal server error")))
 
     def _header(self, name: str) -> str | None:
-        # Twisted would decode it as UTF-8 and raise where it is not.
-        value = self.getHeader(name.encode())
-        return None if value is None else value.decode("latin-1")
+        # Twisted would decode it as UTF-8 and raise where it is not, and would give the last one of several.
+        values = self.requestHeaders.getRawHeaders(name.encode())
+        return None if values is None else b", ".join(values).decode("latin-1")
 
     def _too_large(self) -> None:
         limit = self.channel.site.max_request_size
@@ -211,6 +230,7 @@ class ApiSite(Site):
         closing: closes connections.
         path_prefix: what stands before every path; requests without it are served too, as proxies strip it.
         max_request_size: bytes of a body.
+        address_of: finds out the address of a caller; None when nobody wants to know.
     """
 
     requestFactory = ApiHttpRequest
@@ -226,6 +246,7 @@ class ApiSite(Site):
         *,
         path_prefix: str = "",
         max_request_size: int = 2 * 1024 * 1024,
+        address_of: AddressOf | None = None,
     ) -> None:
         # Above the 60 to 75 seconds of common proxies, so that it is they who close idle connections.
         super().__init__(resource, reactor=reactor, timeout=90)
@@ -236,6 +257,7 @@ class ApiSite(Site):
         self.closing = closing
         self.path_prefix = path_prefix
         self.max_request_size = max_request_size
+        self.address_of = address_of
 
     def log(self, request: object) -> None:
         """Write no line per request: metrics count them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from prometheus_client.core import Metric
@@ -11,6 +12,7 @@ from prometheus_client.registry import Collector
 from txpusher.metrics.families import Families, Labels, Samples
 from txpusher.metrics.histogram import Histogram
 from txpusher.metrics.observer import MetricsObserver
+from txpusher.metrics.webhooks import webhook_metrics
 from txpusher.protocol.names import Kind
 
 _Number = TypeVar("_Number")
@@ -52,11 +54,13 @@ class Snapshot(NamedTuple):
         connected: open connections by app id; all apps that are known, so that their counters start at 0.
         channels: channels with a subscription, by app id and by the value of `Kind`.
         subscriptions: subscriptions by app id.
+        webhooks: webhook events that wait, by app id and kind; zeros for kinds that are wanted.
     """
 
     connected: Mapping[str, int]
     channels: Mapping[str, Mapping[str, int]]
     subscriptions: Mapping[str, int]
+    webhooks: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
 class AppsCollector(Collector):
@@ -82,6 +86,7 @@ class AppsCollector(Collector):
         yield from self._counters(now.connected)
         yield from self._reasons()
         yield from self._kinds()
+        yield from webhook_metrics(self._families, self._seen, now.webhooks)
         yield from self._asking(now.connected)
 
     def _gauges(self, now: Snapshot) -> Iterator[Metric]:

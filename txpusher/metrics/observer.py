@@ -21,6 +21,10 @@ from txpusher.core.occurrences import (
     MessageSent,
     Subscribed,
     Unsubscribed,
+    WebhookDropped,
+    WebhookFailed,
+    WebhookRetried,
+    WebhookSent,
 )
 from txpusher.metrics.histogram import Histogram
 from txpusher.protocol.names import Kind
@@ -28,6 +32,10 @@ from txpusher.protocol.names import Kind
 DELIVERY_BOUNDS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
     *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)
+WEBHOOK_BOUNDS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+    *(10.0, 30.0, 60.0, 120.0, 300.0),
 )
 
 
@@ -46,6 +54,9 @@ class MetricsObserver:
         refused, dropped: connections and messages, by app id and reason.
         subscribed, unsubscribed: subscriptions, by app id and kind.
         deliveries: seconds from a publish to its last write, by app id and kind.
+        webhooks_sent, webhooks_failed, webhooks_retried: webhook events, by app id and their kind.
+        webhooks_dropped: webhook events, by app id, their kind and reason.
+        webhook_seconds: from a webhook's creation to its acceptance, by app id and the event's kind.
         hears: what is counted, and how.
     """
 
@@ -65,6 +76,13 @@ class MetricsObserver:
         self.subscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.unsubscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.deliveries: defaultdict[tuple[str, Kind], Histogram] = defaultdict(_delivery_histogram)
+        self.webhooks_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.webhooks_failed: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.webhooks_retried: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.webhooks_dropped: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.webhook_seconds: defaultdict[tuple[str, str], Histogram] = defaultdict(
+            _webhook_histogram
+        )
         self.hears: dict[type, Callable[[Any], None]] = {
             ConnectionOpened: self._opened,
             ConnectionRefused: self._refused,
@@ -76,6 +94,10 @@ class MetricsObserver:
             Subscribed: self._subscribed,
             Unsubscribed: self._unsubscribed,
             ApiCalled: self._called,
+            WebhookSent: self._webhook_sent,
+            WebhookFailed: self._webhook_failed,
+            WebhookRetried: self._webhook_retried,
+            WebhookDropped: self._webhook_dropped,
         }
 
     def _opened(self, opened: ConnectionOpened) -> None:
@@ -119,6 +141,24 @@ class MetricsObserver:
         self.http_received[app_id] += received
         self.http_sent[app_id] += sent
 
+    def _webhook_sent(self, sent: WebhookSent) -> None:
+        app_id, kind, seconds = sent
+        self.webhooks_sent[app_id, kind] += 1
+        self.webhook_seconds[app_id, kind].observe(seconds)
+
+    def _webhook_failed(self, failed: WebhookFailed) -> None:
+        self.webhooks_failed[failed.app_id, failed.kind] += 1
+
+    def _webhook_retried(self, retried: WebhookRetried) -> None:
+        self.webhooks_retried[retried.app_id, retried.kind] += 1
+
+    def _webhook_dropped(self, dropped: WebhookDropped) -> None:
+        self.webhooks_dropped[dropped.app_id, dropped.kind, dropped.reason] += 1
+
 
 def _delivery_histogram() -> Histogram:
     return Histogram(DELIVERY_BOUNDS)
+
+
+def _webhook_histogram() -> Histogram:
+    return Histogram(WEBHOOK_BOUNDS)

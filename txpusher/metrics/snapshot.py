@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from txpusher.metrics.collector import Snapshot
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
 
 
-def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
+def take(
+    registry: ChannelRegistry, app_ids: Iterable[str], webhooks: Mapping[tuple[str, str], int]
+) -> Snapshot:
     """Count connections, channels and subscriptions.
 
     Args:
         registry: holds them.
         app_ids: further apps that are known, though nobody may be connected to them.
+        webhooks: webhook events that wait, by app id and kind.
     """
     connected = dict.fromkeys(app_ids, 0)
     channels: dict[str, Counter[str]] = {}
@@ -31,4 +34,4 @@ def take(registry: ChannelRegistry, app_ids: Iterable[str]) -> Snapshot:
             for channel in local.channels.values()
             if channel.kind is not Kind.WATCHLIST
         )
-    return Snapshot(connected, channels, subscriptions)
+    return Snapshot(connected, channels, subscriptions, webhooks)

@@ -30,10 +30,17 @@ NO_ATTRIBUTES: Attributes = frozenset()
 
 
 class Publication(NamedTuple):
-    """One event of a request, and what its sender wants to know about its channels."""
+    """One event of a request.
+
+    Args:
+        event: what is published.
+        info: what its sender wants to know about its channels.
+        key: its ``idempotency_key``, if it has one.
+    """
 
     event: Event
     info: Attributes
+    key: str | None = None
 
 
 def parse_event(body: bytes, limits: Limits, *, allow_reserved: bool) -> Publication:
@@ -121,7 +128,12 @@ def _publication(
     distinct: tuple[Any, ...] = (
         tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
     )
-    return Publication(Event(name, distinct, data, socket_id), parse_info(fields.get("info")))
+    key = fields.get("idempotency_key")
+    return Publication(
+        Event(name, distinct, data, socket_id),
+        parse_info(fields.get("info")),
+        None if key is None else parse_key(key, limits),
+    )
 
 
 def checked(event: Event, limits: Limits, *, allow_reserved: bool) -> Event:
@@ -193,6 +205,27 @@ def parse_info(info: object) -> Attributes:
     if not isinstance(info, str):
         raise BadRequest("info must be a string of attribute names with commas between them")
     return frozenset(name.strip() for name in info.split(","))
+
+
+def parse_key(key: object, limits: Limits, field: str = "idempotency_key") -> str:
+    """Read an idempotency key.
+
+    Args:
+        key: the key.
+        limits: how long it may be.
+        field: where it is written.
+
+    Raises:
+        BadRequest: it is not a string, empty, or too long; the text names the field.
+    """
+    if not isinstance(key, str) or not key:
+        raise BadRequest(f"{field} must be a non-empty string")
+    if len(key) > limits.max_idempotency_key_length:
+        limit = limits.max_idempotency_key_length
+        raise BadRequest(
+            f"{field} is longer than {limit} characters (setting max_idempotency_key_length)"
+        )
+    return key
 
 
 def check_channel_list_info(prefix: str, info: Attributes) -> None:

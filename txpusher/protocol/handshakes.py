@@ -50,6 +50,7 @@ class Handshake(NamedTuple):
         version: the ``version`` parameter, if any.
         origin: the ``Origin`` header, if any.
         secure: whether the client speaks TLS to us or to the proxy in front.
+        address: on whose account it goes, where addresses have a limit (`txpusher.protocol.addresses`).
     """
 
     key: str | None
@@ -57,6 +58,7 @@ class Handshake(NamedTuple):
     version: str | None
     origin: str | None
     secure: bool
+    address: str | None = None
 
 
 def check(handshake: Handshake, *, strict: bool) -> str:

@@ -89,6 +89,11 @@ await serve({
     const response = await sdk[method](...args);
     return response?.json ? { status: response.status, body: await response.json() } : response;
   },
+  // Headers as Node's HTTP server gives them to an application: in lower case.
+  webhook({ headers, rawBody }) {
+    const webhook = sdk.webhook({ headers, rawBody });
+    return { valid: webhook.isValid(), time: webhook.getTime().getTime(), events: webhook.getEvents() };
+  },
 
   // pusher-js.
   connect({ client, key, port, member, user, wrongSecret, options = {} }) {

@@ -1,0 +1,209 @@
+"""The events that wait for one target, in order, and the one request that is under way.
+
+::
+
+   put --> waiting --(window over, or enough for a request)--> batch --deliver--> accepted
+                                                                 ^        |
+                                                                 +-pause--+ failed
+
+Later events wait behind a batch that is sent again, so the receiver hears of everything in order. They wait in memory,
+and not without bound: when there is no more room, the oldest of those that wait are dropped. What is too old is dropped
+before it is sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import takewhile
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from txpusher.webhooks.pausing import Pause
+from txpusher.webhooks.retrying import is_over, pause_after
+
+if TYPE_CHECKING:
+    from txpusher.interfaces import Clock
+    from txpusher.webhooks.event import WebhookEvent
+    from txpusher.webhooks.reporting import Reporter
+
+_log = Logger()
+
+Deliver = Callable[[Sequence["WebhookEvent"]], Coroutine[Any, Any, str | None]]
+"""Sends events in one request; gives None when they were accepted, else why not. It may be cancelled."""
+
+
+class Terms(NamedTuple):
+    """How a target is served.
+
+    Args:
+        window: seconds for which events are collected into one request; 0 sends each alone.
+        size: events of one request at most.
+        room: events that may wait.
+    """
+
+    window: float
+    size: int
+    room: int
+
+
+class TargetQueue:
+    """See the module.
+
+    Args:
+        terms: see `Terms`; may be replaced at any time.
+        deliver: sends.
+        clock: waits.
+        random: spreads retries, as `random.random`.
+        report: is told what becomes of the events.
+
+    Attributes:
+        left: how many events were left when it ended.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        deliver: Deliver,
+        clock: Clock,
+        random: Callable[[], float],
+        report: Reporter,
+    ) -> None:
+        self.terms = terms
+        self.left = 0
+        self._deliver = deliver
+        self._clock = clock
+        self._random = random
+        self._report = report
+        self._waiting: deque[WebhookEvent] = deque()
+        self._batch: list[WebhookEvent] = []
+        self._tries = 0  # of this batch
+        self._failures = 0  # in a row, of one batch or of several
+        self._window, self._backoff = Pause(clock), Pause(clock)
+        self._request: Deferred[str | None] | None = None
+        self._work: Deferred[None] | None = None
+        self._until = inf  # when it has to end
+        self._reason = ""  # why it has ended
+
+    def __iter__(self) -> Iterator[WebhookEvent]:
+        """Give the events that are not accepted yet, oldest first."""
+        yield from self._batch
+        yield from self._waiting
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether more than half of its room is taken."""
+        return len(self._waiting) > self.terms.room / 2
+
+    def put(self, event: WebhookEvent) -> None:
+        """Send an event when its turn comes; never before this turn of the reactor is over."""
+        if self._reason:
+            self._report.dropped([event], self._reason)
+            return
+        self._waiting.append(event)
+        if len(self._waiting) > self.terms.room:
+            self._report.overflowed(self._waiting.popleft())
+        if self._work is None:
+            self._work = Deferred.fromCoroutine(self._work_off())
+            self._work.addErrback(lambda failure: _log.failure("Bug while sending", failure))
+        elif len(self._waiting) >= self._size:
+            self._window.cut_short()
+
+    async def finish(self, seconds: float) -> None:
+        """Send at once what waits, and end when nothing waits any more or after as many seconds."""
+        self._until = self._clock.seconds() + seconds
+        cut = self._clock.callLater(seconds, self.end, "stopped")
+        self._window.cut_short()
+        self._backoff.cut_short()
+        if self._work is not None:
+            ended: Deferred[None] = Deferred()
+            self._work.addBoth(lambda _: ended.callback(None))
+            await ended
+        if not self._reason:
+            cut.cancel()
+            self.end("stopped")
+
+    def end(self, reason: str) -> None:
+        """Send nothing more; what waits is dropped for this reason, and so is what comes."""
+        self._reason = reason
+        self._drop(reason)
+        self._window.cut_short()
+        self._backoff.cut_short()
+        if self._request is not None:
+            self._request.cancel()
+
+    # Working it off
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting or self._batch:
+                self._drop_expired()
+                if not self._batch and self._waiting:
+                    await self._window.wait(self._window_left())
+                    self._take()
+                if self._batch:
+                    await self._attempt()
+        finally:
+            self._work = None
+
+    def _drop_expired(self) -> None:
+        now = self._clock.seconds()
+        expired = list(takewhile(lambda event: is_over(event.created, now), self))
+        for _ in expired:
+            self._batch.pop(0) if self._batch else self._waiting.popleft()
+        if expired:
+            self._report.expired(expired)
+
+    @property
+    def _size(self) -> int:
+        return self.terms.size if self.terms.window else 1
+
+    def _window_left(self) -> float:
+        if self._until < inf or len(self._waiting) >= self._size:
+            return 0
+        return max(0, self._waiting[0].created + self.terms.window - self._clock.seconds())
+
+    def _take(self) -> None:
+        while self._waiting and len(self._batch) < self._size:
+            self._batch.append(self._waiting.popleft())
+        self._tries = 0
+        if not self.is_filling:
+            self._report.relaxed()
+
+    async def _attempt(self) -> None:
+        if self._tries:
+            self._report.retried(self._batch)
+        self._tries += 1
+        self._request = Deferred.fromCoroutine(self._deliver(self._batch))
+        try:
+            problem = await self._request
+        except CancelledError:
+            problem = "cancelled"
+        finally:
+            self._request = None
+        if self._reason:
+            return  # its events are dropped already
+        if problem is None:
+            self._report.accepted(self._batch)
+            self._batch, self._failures = [], 0
+            return
+        self._report.failed(self._batch, problem)
+        self._failures += 1
+        await self._wait_for_retry()
+
+    async def _wait_for_retry(self) -> None:
+        seconds = pause_after(self._failures, self._random)
+        if self._clock.seconds() + seconds < self._until:
+            await self._backoff.wait(seconds)
+        else:
+            self._drop("stopped")
+
+    def _drop(self, reason: str) -> None:
+        events = list(self)
+        self.left += len(events)
+        self._batch, self._waiting = [], deque()
+        if events:
+            self._report.dropped(events, reason)
