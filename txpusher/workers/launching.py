@@ -70,9 +70,11 @@ class Launcher:
         except OSError as error:
             problem = f"{sys.executable}: {error.strerror}"
             raise CannotStart(f"--workers: cannot start a process: {problem}") from error
+        except subprocess.TimeoutExpired as error:
+            raise CannotStart(f"the settings were not read within {TRIAL_TIME:.0f} s") from error
         if done.returncode:
-            line = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-            raise CannotStart(line.removeprefix("txpusher: "))
+            said = done.stderr.strip() or f"a worker ended with status {done.returncode}"
+            raise CannotStart(said.splitlines()[-1].removeprefix("txpusher: "))
 
     def _orders(self) -> Orders:
         kind = type(self.reactor).__module__
