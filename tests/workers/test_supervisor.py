@@ -20,10 +20,11 @@ class FakeHolder:
 
     def __init__(self, reactor, slots):
         self.reactor, self.slots = reactor, slots
-        self.silenced, self.closed = [], False
+        self.ports, self.silenced, self.closed = [], [], False
 
     def listenTCP(self, *args, **kwargs):
-        return self.reactor.listenTCP(*args, **kwargs)
+        self.ports.append(self.reactor.listenTCP(*args, **kwargs))
+        return self.ports[-1]
 
     def inherited(self, slot):
         return {}
@@ -33,7 +34,7 @@ class FakeHolder:
 
     def close(self):
         self.closed = True
-        for port in self.reactor.ports:
+        for port in self.ports:
             port.connected = False
 
 
@@ -229,7 +230,6 @@ def test_stopping(group):
     assert group.said(0, "stop")
     assert group.said(1, "stop")
     assert group.holder.closed
-    ports[1].connected = True
     group.end(0)
     assert not stopped.called
     assert ports[1].connected

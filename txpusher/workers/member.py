@@ -127,15 +127,11 @@ class Member(Protocol):
             self._do(decode(line))
 
     def _do(self, order: dict[str, Any]) -> None:
-        match order["do"]:
-            case "stop":
-                self.stop()
-            case "reload":
-                _hang_up()
-            case "metrics":
-                self._tell_metrics()
-            case "group":
-                self._group = Health(order["ok"], order["detail"])
+        if order["do"] == "group":
+            self._group = Health(order["ok"], order["detail"])
+            return
+        calls = {"stop": self.stop, "reload": _hang_up, "metrics": self._tell_metrics}
+        calls[order["do"]]()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """End without a parent: nobody would look after this worker."""
