@@ -274,6 +274,63 @@ def test_metrics_without_a_page():
     assert "txpusher_connected" in families
 
 
+# Apps that change
+
+SEVEN = '[[app]]\nid = "7"\nkey = "seven"\nsecret = "s"\n'
+EIGHT = '[[app]]\nid = "8"\nkey = "eight"\nsecret = "s"\n'
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A server with the apps of a file."""
+    path = tmp_path / "apps.toml"
+    path.write_text(SEVEN)
+    server = Server(app_list=(), apps=f"file://{path}").start()
+    server.path = path
+    return server
+
+
+def test_a_change_of_the_apps(stored):
+    """A change of the store reaches clients, callers and metrics, without a restart."""
+    client = stored.socket("/app/seven")
+    client.take()
+    stored.path.write_text(EIGHT)
+    stored.reactor.pump([1, 1])
+    assert closed(client) == 4001
+    assert stored.socket("/app/eight").messages()[0]["event"] == "pusher:connection_established"
+    assert stored.metric('txpusher_apps_known{port="6001"}') == 1
+    assert stored.metric('txpusher_connected{app_id="8",port="6001"}') == 1
+    assert stored.metric('txpusher_apps_reloads_total{outcome="ok",port="6001"}') == 1
+
+
+def test_apps_that_cannot_be_read(stored):
+    """While the new apps are wrong the old ones are served, and whoever asks is told."""
+    stored.path.write_text(SEVEN + "oops")
+    reload = stored.service.reload()
+    assert reload.called
+    assert stored.http().ask(UP).body == b"DEGRADED"
+    assert stored.metric('txpusher_app_store_ok{port="6001"}') == 0
+    assert stored.metric('txpusher_apps_reloads_total{outcome="failed",port="6001"}') == 1
+    assert stored.socket("/app/seven").messages()[0]["event"] == "pusher:connection_established"
+
+
+def test_the_well_known_secret_comes_late(tmp_path):
+    """Also later on, no app with the demo app's secret is served to strangers."""
+    path = tmp_path / "apps.toml"
+    path.write_text(SEVEN)
+    server = Server(app_list=(), apps=f"file://{path}", listen=("tcp:6001",)).start()
+    path.write_text(SEVEN + EIGHT.replace('"s"', f'"{DEMO_APP.secret}"'))
+    server.service.reload()
+    assert closed(server.socket("/app/eight")) == 4001
+
+
+def test_nothing_to_reload():
+    """Apps of the command line do not change, and a reload says so."""
+    with capturedLogs() as logs:
+        assert Server().start().service.reload().called
+    assert logs[-1]["log_format"] == "There is nothing to reload: these apps do not change"
+
+
 # Settings that reach their places
 
 
@@ -414,6 +471,25 @@ def test_webhook_settings():
     assert server.http().ask(UP).body == b"DEGRADED"
     server.reactor.advance(0)
     assert hook.take() == [("channel_occupied", channel) for channel in "efg"]
+
+
+def test_webhooks_of_an_app_that_is_gone(tmp_path):
+    """When the file of apps names it no more, what waits for its receivers is dropped and counted."""
+    path = tmp_path / "apps.json"
+    table = {
+        "id": "1",
+        "key": "key",
+        "secret": "secret",
+        "webhooks": [{"url": HOOK, "event_types": ["channel_occupied"]}],
+    }
+    path.write_text(json.dumps([table]))
+    server = Server(app_list=(), apps=path.as_uri()).start()
+    client = occupy(server)
+    path.write_text(json.dumps([{**table, "id": "2", "key": "other"}]))
+    assert server.service.reload().called
+    labels = '{app_id="1",kind="channel_occupied",port="6001",reason="target_removed"}'
+    assert server.metric(f"txpusher_webhooks_dropped_total{labels}") == 1
+    assert client.frames()[-1].code == 4001
 
 
 def test_webhooks_at_the_stop():
@@ -579,14 +655,15 @@ def test_nothing_goes_on_after_the_stop():
     assert server.reactor.getDelayedCalls() == []
 
 
-def test_an_adapter_that_does_not_stop():
-    """An adapter that fails to leave is logged, and everything else is stopped."""
+@pytest.mark.parametrize("part", ["_adapter", "_served"])
+def test_a_part_that_does_not_stop(part):
+    """An adapter or an app store that fails to stop is logged, and everything else is stopped."""
     server = Server().start()
 
     async def fail():
         raise ConnectionError
 
-    server.service._adapter.stop = fail
+    getattr(server.service, part).stop = fail
     with capturedLogs() as logs:
         stopping = server.service.stopService()
     assert stopping.called

@@ -1,6 +1,6 @@
 """How an application uses the embedding API, for mypy: it is checked as this stands, and never run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.application.service import Application
 from twisted.internet.defer import Deferred
@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from txpusher.config import Config
 from txpusher.errors import ApiError, ConfigError
-from txpusher.interfaces import AppStore
+from txpusher.interfaces import AppStore, ChangingAppStore, Health
 from txpusher.model import App, Counts, Event, Limits, PresenceMember
 from txpusher.service import PusherService
 
@@ -65,6 +65,10 @@ def without_a_coroutine() -> Deferred[None]:
     return published
 
 
+def read_the_apps_again() -> Deferred[None]:
+    return pusher.reload()
+
+
 def when_it_stops() -> Deferred[None]:
     where: list[str] = pusher.addresses()
     assert where
@@ -84,5 +88,31 @@ class OneApp:
         return [shop]
 
 
-def create(url: str) -> AppStore:
+def create(url: str, reactor: object, defaults: Limits) -> AppStore:
     return OneApp()
+
+
+class ManyApps(OneApp):
+    """One whose apps change."""
+
+    async def start(
+        self,
+        check: Callable[[Iterable[App]], None],
+        changed: Callable[[str, App | None], None],
+        reloaded: Callable[[bool], None],
+    ) -> None:
+        check([shop])
+        changed(shop.id, shop)
+        reloaded(True)
+
+    async def stop(self) -> None:
+        pass
+
+    async def reload(self) -> None:
+        pass
+
+    def health(self) -> Health:
+        return Health()
+
+
+changing: ChangingAppStore = ManyApps()

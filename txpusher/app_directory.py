@@ -1,4 +1,4 @@
-"""A fixed set of apps and how to find one: what every store that holds its apps in memory is made of."""
+"""A set of apps and how to find one: what every store that holds its apps in memory is made of."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ class AppDirectory:
     async def all(self) -> Iterable[App]:
         """See `txpusher.interfaces.AppStore`."""
         return self._by_id.values()
+
+    def replace(self, apps: Iterable[App]) -> list[tuple[str, App | None]]:
+        """Hold these apps from now on, all at once.
+
+        Returns:
+            The ids of the apps that are other ones now, each with its app, or with None when it is gone.
+
+        Raises:
+            ConfigError: two of them have the same id or key; nothing was replaced then.
+        """
+        old = self._by_id
+        self._by_id, self._by_key = index(apps, "app")
+        gone = [app_id for app_id in old if app_id not in self._by_id]
+        differ = [(app_id, app) for app_id, app in self._by_id.items() if old.get(app_id) != app]
+        return [*((app_id, None) for app_id in gone), *differ]

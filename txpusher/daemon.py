@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,7 +12,10 @@ from txpusher.service import PusherService
 
 
 class Daemon(PusherService):
-    """A `PusherService` that owns its process."""
+    """A `PusherService` that owns its process; SIGHUP reloads its apps."""
+
+    _before: Any = None
+    """What SIGHUP did before the start."""
 
     def privilegedStartService(self) -> None:
         """Bind the listeners; an address that is taken ends the process with one line."""
@@ -23,6 +27,12 @@ class Daemon(PusherService):
         with one_line():  # again: twist binds only here
             super().startService()
         tune_garbage_collector()
+        if hasattr(signal, "SIGHUP"):
+            self._before = signal.signal(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self, number: int, frame: object) -> None:
+        # Python runs this between any two instructions; the rest is done in a turn of the reactor.
+        self.reactor.callFromThread(self.reload)
 
     def stopService(self) -> Deferred[None]:
         """Stop in order; a stop that was asked for by SIGTERM is a success."""
@@ -31,4 +41,7 @@ class Daemon(PusherService):
     def _succeeded(self, result: Any) -> Any:
         # twistd would end by the signal that stopped it, which service supervisors report as a failure.
         self.reactor._exitSignal = None  # noqa: SLF001
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+            self._before = None
         return result

@@ -208,14 +208,15 @@ class ChangingAppStore(AppStore, Protocol):
             check: has to be called with apps before they are served; it raises ConfigError when they may not be.
             changed: is called with the id of every app that is another one now, and with the app, or with None when
                 it is gone.
-            reloaded: is called after every look that found a change or failed: True when the store could be read.
+            reloaded: is called after every look that found a change, failed or was asked for by `reload`: True when
+                everything could be read.
         """
 
     async def stop(self) -> None:
         """Look for changes no more."""
 
     async def reload(self) -> None:
-        """Look for changes now. What cannot be read is logged, and the old apps stay."""
+        """Look for changes now, while started. What cannot be read is logged, and the old apps stay."""
 
     def health(self) -> Health:
         """Whether the apps that are served are those that are written there now."""

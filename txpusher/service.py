@@ -28,7 +28,6 @@ from txpusher.core.authorization import AuthorizationSweep
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
-from txpusher.core.running import start
 from txpusher.core.telling import teller
 from txpusher.http.authentication import Authenticator
 from txpusher.http.calls import Calls
@@ -53,6 +52,7 @@ from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.protocol.api import checked
 from txpusher.protocol.names import kind_of
+from txpusher.served_apps import ServedApps
 from txpusher.transport import address_of
 from txpusher.webhooks.facade import Webhooks
 from txpusher.webhooks.queue import Terms
@@ -108,17 +108,18 @@ class PusherService(Service):
         self.config = config
         self._group = group
         self._apps = _app_store(config, reactor)
-        self._known_apps: tuple[str, ...] = ()
+        self._served = ServedApps(self._apps, config.refuse_demo_secret)
         self._port = ""
-        # A store that answers at once can still stop the start; for another it is too late.
-        late = start(self._look_at_apps())
-        if late is not None:
-            late.addErrback(lambda failure: _log.failure("The apps cannot be served", failure))
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
             port=self._port_label,
-            snapshot=lambda: take(self.registry, self._known_apps, self._webhooks.waiting()),
+            snapshot=lambda: take(
+                self.registry,
+                self._served.ids,
+                self._webhooks.waiting(),
+                store_ok=self._served.health().ok,
+            ),
             clock=reactor,
         )
         self._webhooks = Webhooks(
@@ -185,7 +186,7 @@ class PusherService(Service):
         )
         channels = Channels(self.registry, limits)
         cors = Cors(config.cors_origins)
-        checks = (self._adapter.health, self._webhooks.health, self._group)
+        checks = (self._adapter.health, self._served.health, self._webhooks.health, self._group)
         health = Health(self._apps, self._admission, checks)
         root = Root(calls, events, channels, Users(self.registry), health, cors)
         shared: dict[str, Any] = {
@@ -240,6 +241,8 @@ class PusherService(Service):
         for part in self._sweeps():
             part.start()
         _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        served = self._served.start(self._app_changed, self._tell)
+        _logged(served, "The app store did not start")
         self._report(open_files)
 
     def stopService(self) -> Deferred[None]:
@@ -257,14 +260,19 @@ class PusherService(Service):
         for part in self._sweeps():
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
-        try:
-            await watchlists.tell_all_away(self.registry)
-            await self._adapter.stop()
-        except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
-            _log.failure("The adapter did not stop")
+        await _tried(self._leave(), "The adapter did not stop")
+        await _tried(self._served.stop(), "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()
         self._private.close_connections()
+
+    async def _leave(self) -> None:
+        await watchlists.tell_all_away(self.registry)
+        await self._adapter.stop()
+
+    def _app_changed(self, app_id: str, app: App | None) -> None:
+        self.registry.app_changed(app_id, app)
+        self._webhooks.changed(app_id, app)
 
     def _sweeps(self) -> tuple[Liveness | IdleSweep | AuthorizationSweep, ...]:
         return (
@@ -274,11 +282,6 @@ class PusherService(Service):
             self._publishers,
             self._closing,
         )
-
-    async def _look_at_apps(self) -> None:
-        apps = list(await self._apps.all())
-        self.config.refuse_demo_secret(apps)
-        self._known_apps = tuple(app.id for app in apps)
 
     def _report(self, open_files: int) -> None:
         if self.config.demo:
@@ -292,7 +295,7 @@ class PusherService(Service):
             version=__version__,
             public=", ".join(self._public.addresses()),
             metrics=", ".join(self._private.addresses()) or "none",
-            apps=len(self._known_apps),
+            apps=len(self._served.ids),
             adapter=self.config.adapter.partition(":")[0],
             open_files=open_files,
             connections=max(0, open_files - 50),
@@ -312,6 +315,7 @@ class PusherService(Service):
 
         Raises:
             NotFound, Forbidden: (as a failure) there is no such app, or it is switched off.
+            ServiceUnavailable: (as a failure) the app is not known, and the app store is away.
             BadRequest, PayloadTooLarge: (as a failure) an event breaks a rule; nothing was published.
         """
 
@@ -353,6 +357,16 @@ class PusherService(Service):
         """Give the metrics as they are now."""
         return self._metrics.registry.collect()
 
+    def reload(self) -> Deferred[None]:
+        """Read the apps of ``--apps`` again, now. What is wrong with them is logged, and the old ones stay.
+
+        ``twistd txpusher`` does it on SIGHUP.
+
+        Returns:
+            A Deferred of its end; it does not fail on apps that cannot be read.
+        """
+        return Deferred.fromCoroutine(self._served.reload())
+
     def addresses(self) -> list[str]:
         """Give where it listens for clients now, such as ``127.0.0.1:6001``."""
         return self._public.addresses()
@@ -380,6 +394,13 @@ def _app_store(config: Config, reactor: Any) -> AppStore:
         return MemoryApps(config.served_apps())
     store: AppStore = make(config.apps, "txpusher.apps", "--apps", reactor, config.default_limits)
     return store
+
+
+async def _tried(task: Coroutine[Any, Any, None], otherwise: str) -> None:
+    try:
+        await task
+    except Exception:  # noqa: BLE001 - the rest is to be stopped all the same
+        _log.failure("{what}", what=otherwise)
 
 
 def _logged(task: Coroutine[Any, Any, T], what: str) -> None:

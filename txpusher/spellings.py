@@ -74,9 +74,19 @@ def in_our_words(
     for written, value in table.items():
         if value is None:
             continue
-        name = _HUMP.sub("_", str(written)).lower().replace("-", "_")
+        name = _snake(str(written))
         ours, translate = spellings.get(name, (name, _same))
         if ours in found:
             raise ConfigError(f"{where}: {written}", f"is {found[ours][0]} under another name")
         found[ours] = (str(written), translate(value))
     return found
+
+
+def our_name(written: str, spellings: Spellings) -> str:
+    """Give our name of a setting that was written in any spelling; it need not exist."""
+    name = _snake(written)
+    return spellings.get(name, (name, _same))[0]
+
+
+def _snake(written: str) -> str:
+    return _HUMP.sub("_", written).lower().replace("-", "_")

@@ -271,3 +271,17 @@ def test_a_late_app_store_is_awaited():
     admitted.addErrback(lambda failure: outcome.append(failure.type))
     assert outcome == [errors.UnknownApp]
     assert node.told.of(ConnectionRefused) == [ConnectionRefused("", "unknown_app")]
+
+
+def test_an_app_store_that_is_away():
+    """While the app cannot be looked up, the client is asked to come back in a second; it is no bug."""
+    checks, node = admission()
+
+    async def away(key):
+        raise errors.ServiceUnavailable("no database")
+
+    checks._apps.by_key = away
+    with pytest.raises(errors.AppsUnavailable) as caught:
+        now(checks.admit(GOOD))
+    assert caught.value.code == 4100
+    assert node.told == [ConnectionRefused("", "apps_unavailable")]

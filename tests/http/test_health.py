@@ -4,6 +4,7 @@ import pytest
 
 from tests.wire_doubles import Api, http
 from txpusher.core.occurrences import ApiCalled
+from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Health
 from txpusher.model import App
 
@@ -30,6 +31,19 @@ def test_something_is_away(path):
     api = Api()
     api.checks[:] = [lambda: Health(ok=False, detail="Redis is away")]
     assert ask(api, path) == (200, "DEGRADED")
+
+
+def test_an_app_that_cannot_be_looked_up():
+    """While the app store is away nobody knows about an app that is not remembered."""
+    api = Api()
+
+    async def away(app_id):
+        raise ServiceUnavailable("no database")
+
+    api.apps.by_id = away
+    assert ask(api, "/up/9") == (503, "ERROR")
+    api.admission.closing = True
+    assert ask(api, "/up/9") == (503, "DRAINING")
 
 
 def test_any_part_may_be_away():

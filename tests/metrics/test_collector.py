@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from txpusher.core.occurrences import (
     ApiCalled,
+    AppsReloaded,
     ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
@@ -142,7 +143,8 @@ def test_the_series_of_a_script():
 
 def test_an_unknown_app_has_no_connections():
     """Only metrics that can count without an app show the empty app id."""
-    names = {name for name, app_id, *_ in samples_of(registry_of(happened=SCRIPT)) if not app_id}
+    samples = samples_of(registry_of(happened=SCRIPT))
+    names = {name for name, *labels in samples if labels and not labels[0]}
     assert names == {
         "txpusher_connections_refused_total",
         "txpusher_http_calls_received_total",
@@ -150,6 +152,21 @@ def test_an_unknown_app_has_no_connections():
         "txpusher_http_responses_total",
         "txpusher_http_transmitted_bytes",
     }
+
+
+def test_the_app_store():
+    """How many apps there are, whether they are those of the store, and how often it was read."""
+    samples = samples_of(registry_of())
+    assert samples["txpusher_apps_known",] == 0
+    assert samples["txpusher_app_store_ok",] == 1
+    assert samples["txpusher_apps_reloads_total", "ok"] == 0
+    assert samples["txpusher_apps_reloads_total", "failed"] == 0
+    read = [AppsReloaded(ok=True), AppsReloaded(ok=False), AppsReloaded(ok=False)]
+    samples = samples_of(registry_of(Snapshot({}, {}, {}, apps_known=3, app_store_ok=False), read))
+    assert samples["txpusher_apps_known",] == 3
+    assert samples["txpusher_app_store_ok",] == 0
+    assert samples["txpusher_apps_reloads_total", "ok"] == 1
+    assert samples["txpusher_apps_reloads_total", "failed"] == 2
 
 
 def test_delivery_histogram():

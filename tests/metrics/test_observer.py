@@ -5,6 +5,7 @@ import pytest
 from txpusher.core import occurrences
 from txpusher.core.occurrences import (
     ApiCalled,
+    AppsReloaded,
     ChannelOccupied,
     ConnectionLost,
     ConnectionOpened,
@@ -93,6 +94,12 @@ def test_api_calls():
     assert seen.responses == {("a", 200): 1, ("a", 413): 1, ("", 404): 1}
     assert seen.http_received == {"a": 150, "": 0}
     assert seen.http_sent == {"a": 42, "": 30}
+
+
+def test_reloads():
+    """Apps that were read again count by whether they could be."""
+    seen = after(AppsReloaded(ok=True), AppsReloaded(ok=False), AppsReloaded(ok=True))
+    assert seen.reloads == {"ok": 2, "failed": 1}
 
 
 @pytest.mark.parametrize("stranger", [ChannelOccupied("a", "x"), ("a", "x"), ()])

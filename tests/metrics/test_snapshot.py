@@ -9,8 +9,16 @@ OTHER = App("2", "key2", "secret2")
 
 def test_an_empty_server():
     """A server that nobody came to has nothing, and zeros for the apps that are known."""
-    assert take(Node().registry, (), {}) == ({}, {}, {}, {})
+    assert take(Node().registry, (), {}) == ({}, {}, {}, {}, 0, True)
     assert take(Node().registry, ("1", "2"), {}).connected == {"1": 0, "2": 0}
+
+
+def test_the_app_store():
+    """Apps that are gone are not known, though they had clients once; and the store may have troubles."""
+    node = Node()
+    node.connect()
+    snapshot = take(node.registry, ("2", "3"), {}, store_ok=False)
+    assert (snapshot.apps_known, snapshot.app_store_ok) == (2, False)
 
 
 def test_connections_channels_and_subscriptions():

@@ -15,11 +15,13 @@ from txpusher.core.limits import Buckets
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.errors import (
     AppDisabled,
+    AppsUnavailable,
     ConnectionEnded,
     ConnectRateExceeded,
     OriginNotAllowed,
     OverCapacity,
     OverQuota,
+    ServiceUnavailable,
     ShuttingDown,
     TlsRequired,
     UnknownApp,
@@ -91,7 +93,11 @@ class Admission:
     async def _app(self, handshake: Handshake) -> App:
         self._check_open()
         self._check_rate(handshake.address)
-        app = await self._apps.by_key(check(handshake, strict=self._strict))
+        key = check(handshake, strict=self._strict)
+        try:
+            app = await self._apps.by_key(key)
+        except ServiceUnavailable as error:
+            raise AppsUnavailable from error
         if app is None:
             raise UnknownApp
         return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.errors import ServiceUnavailable
 from txpusher.http.exchange import Answer, json_answer
 from txpusher.process import memory
 
@@ -40,7 +41,10 @@ class Health:
 
     async def app_up(self, app_id: str) -> Answer:
         """Tell whether clients of this app may be sent here."""
-        app = await self._apps.by_id(app_id)
+        try:
+            app = await self._apps.by_id(app_id)
+        except ServiceUnavailable:
+            return self._verdict(enabled=False)
         return _said(404, "NOT_FOUND") if app is None else self._verdict(enabled=app.enabled)
 
     async def usage(self) -> Answer:

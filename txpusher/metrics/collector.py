@@ -55,12 +55,16 @@ class Snapshot(NamedTuple):
         channels: channels with a subscription, by app id and by the value of `Kind`.
         subscriptions: subscriptions by app id.
         webhooks: webhook events that wait, by app id and kind; zeros for kinds that are wanted.
+        apps_known: apps that are served.
+        app_store_ok: whether these are those that are written in the app store now.
     """
 
     connected: Mapping[str, int]
     channels: Mapping[str, Mapping[str, int]]
     subscriptions: Mapping[str, int]
     webhooks: Mapping[tuple[str, str], int] = MappingProxyType({})
+    apps_known: int = 0
+    app_store_ok: bool = True
 
 
 class AppsCollector(Collector):
@@ -83,6 +87,7 @@ class AppsCollector(Collector):
         """Give every family."""
         now = self._snapshot()
         yield from self._gauges(now)
+        yield from self._store(now)
         yield from self._counters(now.connected)
         yield from self._reasons()
         yield from self._kinds()
@@ -96,6 +101,15 @@ class AppsCollector(Collector):
         yield gauge("subscriptions", "Subscriptions there are now", APP, subscriptions)
         channels = _channels(now.channels, self._seen.subscribed)
         yield gauge("active_channels", "Channels somebody is subscribed to now", APP_KIND, channels)
+
+    def _store(self, now: Snapshot) -> Iterator[Metric]:
+        gauge, counter = self._families.gauge, self._families.counter
+        yield gauge("apps_known", "Apps that are served now", (), [((), now.apps_known)])
+        text = "Whether the apps that are served are those of the app store"
+        yield gauge("app_store_ok", text, (), [((), now.app_store_ok)])
+        text = "How often the apps were read again"
+        outcomes = (((outcome,), number) for outcome, number in self._seen.reloads.items())
+        yield counter("apps_reloads_total", text, ("outcome",), outcomes)
 
     def _counters(self, apps: Iterable[str]) -> Iterator[Metric]:
         for name, text, numbers in COUNTERS:

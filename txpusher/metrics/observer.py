@@ -12,6 +12,7 @@ from typing import Any
 
 from txpusher.core.occurrences import (
     ApiCalled,
+    AppsReloaded,
     ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
@@ -54,6 +55,7 @@ class MetricsObserver:
         refused, dropped: connections and messages, by app id and reason.
         subscribed, unsubscribed: subscriptions, by app id and kind.
         deliveries: seconds from a publish to its last write, by app id and kind.
+        reloads: how often the apps were read again, by outcome.
         webhooks_sent, webhooks_failed, webhooks_retried: webhook events, by app id and their kind.
         webhooks_dropped: webhook events, by app id, their kind and reason.
         webhook_seconds: from a webhook's creation to its acceptance, by app id and the event's kind.
@@ -76,6 +78,7 @@ class MetricsObserver:
         self.subscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.unsubscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
         self.deliveries: defaultdict[tuple[str, Kind], Histogram] = defaultdict(_delivery_histogram)
+        self.reloads = {"ok": 0, "failed": 0}
         self.webhooks_sent: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.webhooks_failed: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.webhooks_retried: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -94,6 +97,7 @@ class MetricsObserver:
             Subscribed: self._subscribed,
             Unsubscribed: self._unsubscribed,
             ApiCalled: self._called,
+            AppsReloaded: self._reloaded,
             WebhookSent: self._webhook_sent,
             WebhookFailed: self._webhook_failed,
             WebhookRetried: self._webhook_retried,
@@ -140,6 +144,9 @@ class MetricsObserver:
         self.responses[app_id, status] += 1
         self.http_received[app_id] += received
         self.http_sent[app_id] += sent
+
+    def _reloaded(self, reloaded: AppsReloaded) -> None:
+        self.reloads["ok" if reloaded.ok else "failed"] += 1
 
     def _webhook_sent(self, sent: WebhookSent) -> None:
         app_id, kind, seconds = sent

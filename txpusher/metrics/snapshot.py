@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 
 
 def take(
-    registry: ChannelRegistry, app_ids: Iterable[str], webhooks: Mapping[tuple[str, str], int]
+    registry: ChannelRegistry,
+    app_ids: Iterable[str],
+    webhooks: Mapping[tuple[str, str], int],
+    *,
+    store_ok: bool = True,
 ) -> Snapshot:
     """Count connections, channels and subscriptions.
 
     Args:
         registry: holds them.
-        app_ids: further apps that are known, though nobody may be connected to them.
+        app_ids: the apps that are known, though nobody may be connected to them.
         webhooks: webhook events that wait, by app id and kind.
+        store_ok: whether the apps are those that are written in the app store now.
     """
     connected = dict.fromkeys(app_ids, 0)
+    known = len(connected)
     channels: dict[str, Counter[str]] = {}
     subscriptions: dict[str, int] = {}
     for app_id, local in registry.apps.items():
@@ -34,4 +40,4 @@ def take(
             for channel in local.channels.values()
             if channel.kind is not Kind.WATCHLIST
         )
-    return Snapshot(connected, channels, subscriptions, webhooks)
+    return Snapshot(connected, channels, subscriptions, webhooks, known, store_ok)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet._posixstdio import StandardIO
@@ -130,7 +131,11 @@ class Member(Protocol):
         if order["do"] == "group":
             self._group = Health(order["ok"], order["detail"])
             return
-        calls = {"stop": self.stop, "reload": _hang_up, "metrics": self._tell_metrics}
+        calls: dict[str, Callable[[], object]] = {
+            "stop": self.stop,
+            "reload": self._server.reload,
+            "metrics": self._tell_metrics,
+        }
         calls[order["do"]]()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -143,9 +148,3 @@ class Member(Protocol):
 
     def _say(self, message: dict[str, Any]) -> None:
         self.transport.write(encode(message))
-
-
-def _hang_up() -> None:
-    """Do what SIGHUP does to a server that knows it, and not what it does to a program that does not."""
-    if callable(signal.getsignal(signal.SIGHUP)):
-        signal.raise_signal(signal.SIGHUP)

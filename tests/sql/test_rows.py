@@ -1,0 +1,175 @@
+"""Rows into apps."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.contracts.app_store import SHOP
+from txpusher.model import PUSHER_LIMITS, Limits
+from txpusher.sql.database import Database
+from txpusher.sql.rows import Row, RowReader
+
+DATABASE = Database("sqlite3", {}, "shop.apps", "db", mark="?")
+
+
+class Connection:
+    """A connection and its cursor, which answers with these rows.
+
+    Attributes:
+        asked: the statements with their values.
+    """
+
+    def __init__(self, *rows, columns=None):
+        self.rows = [tuple(row.values()) for row in rows]
+        self.description = [(name, None) for name in columns or rows[0]]
+        self.asked = []
+        self.open = 0
+
+    def cursor(self):
+        self.open += 1
+        return self
+
+    def execute(self, statement, values):
+        self.asked.append((statement, values))
+
+    def fetchall(self):
+        return self.rows
+
+    def close(self):
+        self.open -= 1
+
+
+ONE = {"id": "1", "key": "shop-key", "secret": "shop-secret"}
+
+
+def every(*rows, defaults=Limits()):  # noqa: B008 - frozen
+    return RowReader(DATABASE, defaults).every(Connection(*rows))
+
+
+def test_statements():
+    """Names are quoted, values are parameters, and cursors are closed."""
+    connection = Connection(columns=["id", "key"])
+    reader = RowReader(DATABASE, Limits())
+    assert reader.every(connection) == []
+    assert reader.known(connection, ["a", "b"]) == []
+    every, named = connection.asked
+    assert every == ('SELECT * FROM "shop"."apps" ORDER BY "id"', ())
+    assert named[0].startswith('SELECT "id", "key" FROM "shop"."apps" WHERE ')
+    assert named[0].endswith('WHERE "key" IN (?, ?) OR CAST("id" AS TEXT) IN (?, ?)')
+    assert named[1] == ("a", "b", "a", "b")
+    assert connection.open == 0
+
+
+def test_defaults():
+    """What is NULL or has no column is at the defaults that the operator chose; other columns are passed over."""
+    strange = {"limits": 9, "created_at": 5, "name": "x", "enabled": None, "max_event_size": None}
+    assert every({**ONE, **strange}, defaults=PUSHER_LIMITS) == [
+        Row("1", replace(SHOP, limits=PUSHER_LIMITS))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "name", "expected"),
+    [
+        ("enabled", 0, "enabled", False),
+        ("enabled", "false", "enabled", False),
+        ("ENABLED", False, "enabled", False),
+        ("enable_client_messages", 1, "client_events", True),
+        ("enableClientMessages", True, "client_events", True),
+        (
+            "allowed_origins",
+            '["a.example", "b.example"]',
+            "allowed_origins",
+            ("a.example", "b.example"),
+        ),
+        ("allowed_origins", "a.example, b.example", "allowed_origins", ("a.example", "b.example")),
+        ("allowed_origins", ["a.example"], "allowed_origins", ("a.example",)),
+        ("allowed_origins", "[::1]", "allowed_origins", ("[::1]",)),
+        ("secret", b"other", "secret", "other"),
+        ("webhooks", "", "webhooks", ()),
+        ("webhooks", [], "webhooks", ()),
+    ],
+)
+def test_types_of_databases(column, value, name, expected):
+    """A value counts in whatever type a database has it."""
+    row = {k: v for k, v in ONE.items() if k != column}
+    assert every({**row, column: value}) == [Row("1", replace(SHOP, **{name: expected}))]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "name", "expected"),
+    [
+        ("max_connections", -1, "max_connections", None),
+        ("max_connections", 1, "max_connections", 1),
+        ("max_connections", Decimal(7), "max_connections", 7),
+        ("max_event_payload_in_kb", Decimal("0.5"), "max_event_size", 512),
+        ("max_read_req_per_sec", 5, "max_read_requests_per_second", 5),
+        ("max_presence_members_per_channel", 5, "max_presence_members", 5),
+    ],
+)
+def test_limits(column, value, name, expected):
+    """Limits are read in soketi's words and ours, whatever type of number they are."""
+    (row,) = every({**ONE, column: value})
+    assert getattr(row.app.limits, name) == expected
+
+
+def test_mistakes():
+    """A row that is wrong is told by its id and the setting, and without its secret; the others are read."""
+    good, *bad = every(
+        ONE,
+        {"id": 2, "key": "two", "secret": None},
+        {"id": None, "key": "three", "secret": "top"},
+        {"id": "4", "key": "no key", "secret": "top"},
+    )
+    assert good.app == SHOP
+    assert bad == [
+        Row("2", None, "shop.apps: app '2': secret: is missing"),
+        Row("in row 3", None, "shop.apps: app 3: id: is missing"),
+        Row("4", None, "shop.apps: app '4': key: expected letters, digits and . _ ~ - only"),
+    ]
+    ((_, app, problem),) = every({**ONE, "enabled": 3})
+    assert app is None
+    assert problem == "shop.apps: app '1': enabled: expected true or false, not 3"
+
+
+def test_names_in_other_types():
+    """Keys and ids are compared as texts."""
+    connection = Connection({"id": 7, "key": b"seven"})
+    assert RowReader(DATABASE, Limits()).known(connection, ["seven"]) == [("7", "seven")]
+
+
+def test_unchanged_rows():
+    """A row that did not change is the very same; after a change of the columns, or when asked to, it is read anew."""
+    reader, two = RowReader(DATABASE, Limits()), {"id": "2", "key": "two", "secret": "s"}
+    first = reader.every(Connection(ONE, two))
+    second = reader.every(Connection(ONE, {**two, "secret": "other"}))
+    assert second[0] is first[0]
+    assert second[1].app.secret == "other"
+    third = reader.every(Connection({"key": "1", "id": "shop-key", "secret": "shop-secret"}))
+    assert third == [Row("shop-key", replace(SHOP, id="shop-key", key="1"))]
+    reader.forget()
+    assert reader.every(Connection(ONE))[0] is not first[0]
+
+
+def test_secrets_elsewhere(tmp_path):
+    """A secret that the table refers to is read again when that is asked for."""
+    path = tmp_path / "secret"
+    path.write_text("old")
+    connection = Connection({**ONE, "secret": f"file:{path}"})
+    reader = RowReader(DATABASE, Limits())
+    reader.every(connection)
+    path.write_text("new")
+    assert reader.every(connection)[0].app.secret == "old"
+    reader.forget()
+    assert reader.every(connection)[0].app.secret == "new"
+
+
+def test_webhooks_that_are_no_json():
+    """What has to be JSON and is not is told without its text, in which there may be a secret."""
+    (row,) = every({**ONE, "webhooks": "[{secret"})
+    assert "webhooks: is not JSON" in row.problem
+    assert "secret" not in row.problem
+    (row,) = every({**ONE, "webhooks": json.dumps([{"url": "https://a.example"}])})
+    assert row.problem == "shop.apps: app '1': webhooks 1: event_types: is missing"

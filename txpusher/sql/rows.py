@@ -1,0 +1,123 @@
+"""Rows of the table into apps. All of it runs in the database's thread: nothing here touches the rest of the server.
+
+The columns are those of soketi's table, and ours: every app setting, in any spelling of `txpusher.spellings`. What is
+NULL is at its default; other columns are somebody else's, and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, get_type_hints
+
+from txpusher.app_settings import APP_SETTINGS, read_app
+from txpusher.errors import ConfigError
+from txpusher.model import App, Limits
+from txpusher.spellings import APP_SPELLINGS, our_name
+from txpusher.sql.database import Database
+
+_SWITCHES = frozenset(name for name, kind in get_type_hints(App).items() if kind is bool)
+
+
+class Row(NamedTuple):
+    """One row.
+
+    Args:
+        id: of the app, or where the row is.
+        app: what it says, or None.
+        problem: why there is none, with the name of the setting.
+    """
+
+    id: str
+    app: App | None
+    problem: str = ""
+
+
+class RowReader:
+    """Reads the table.
+
+    Args:
+        database: where it is.
+        defaults: the limits of apps that are written without them.
+    """
+
+    def __init__(self, database: Database, defaults: Limits) -> None:
+        self._defaults = defaults
+        self._table = database.table
+        table, key, app_id = map(database.quoted, (database.table, "key", "id"))
+        self._every = f"SELECT * FROM {table} ORDER BY {app_id}"  # noqa: S608 - checked names
+        self._ids = (
+            f"SELECT {app_id}, {key} FROM {table} "  # noqa: S608 - the same
+            f"WHERE {key} IN ({{marks}}) OR CAST({app_id} AS {database.text}) IN ({{marks}})"
+        )
+        self._mark = database.mark
+        # Thousands of rows that did not change are not looked at a second time.
+        self._columns: Sequence[str] = ()
+        self._known: dict[str, Row] = {}
+
+    def forget(self) -> None:
+        """Look at all rows again; secrets that they refer to may have changed."""
+        self._known = {}
+
+    def every(self, connection: Any) -> list[Row]:
+        """Give all rows, those that are wrong as well."""
+        columns, found = _ask(connection, self._every, ())
+        before = self._known if columns == self._columns else {}
+        self._columns, self._known = columns, {}
+        rows = []
+        for position, values in enumerate(found, 1):
+            said = repr(values)
+            row = before.get(said) or self._row(values, position)
+            self._known[said] = row
+            rows.append(row)
+        return rows
+
+    def known(self, connection: Any, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Give id and key of the apps one of whose both is one of these names."""
+        marks = ", ".join([self._mark] * len(names))
+        _, found = _ask(connection, self._ids.format(marks=marks), (*names, *names))
+        return [(_plain("id", app_id), _plain("key", key)) for app_id, key in found]
+
+    def _row(self, values: Sequence[Any], position: int) -> Row:
+        table = {}
+        for column, value in zip(self._columns, values, strict=True):
+            name = our_name(column, APP_SPELLINGS)
+            if name in APP_SETTINGS and value is not None:
+                table[column] = _plain(name, value)
+        app_id = str(table.get("id", f"in row {position}"))
+        try:
+            return Row(app_id, read_app(table, f"{self._table}: app", position, self._defaults))
+        except ConfigError as error:
+            return Row(app_id, None, str(error))
+
+
+def _ask(connection: Any, statement: str, names: Sequence[str]) -> tuple[Sequence[str], Any]:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement, names)
+        return tuple(column[0] for column in cursor.description), cursor.fetchall()
+    finally:
+        cursor.close()
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Give the value of a column as a file would have it: databases differ in what types they have."""
+    if isinstance(value, Decimal):
+        value = float(value) if value % 1 else int(value)
+    if isinstance(value, (bytes, bytearray)):
+        value = value.decode(errors="replace")
+    if name in _SWITCHES and isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    if name in {"id", "key"} and isinstance(value, int):
+        return str(value)
+    if name == "allowed_origins" and isinstance(value, str) and value.startswith("["):
+        return _from_json(value)
+    return value
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [text]  # the pattern that it would be, if it were one
