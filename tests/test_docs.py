@@ -222,7 +222,7 @@ def test_every_endpoint_is_documented(text):
 def test_options_that_are_mentioned_exist(name):
     known = {setting.option for setting in SETTINGS.values()} | {"config"}
     theirs = {  # options of other programs
-        *("nodaemon", "pidfile", "logfile", "uid", "gid", "reactor"),
+        *("nodaemon", "pidfile", "logfile", "uid", "gid", "chroot", "reactor"),
         *("editable", "config-settings", "no-cache-dir", "data", "time", "ulimit"),
     }
     mentioned = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", (ROOT / name).read_text()))

@@ -71,8 +71,8 @@ def test_histograms(totals):
 @pytest.mark.parametrize(
     "name",
     [
-        *("process_open_fds", "python_info", "event_loop_lag_max_seconds", "adapter_ok"),
-        *("event_loop_lag_last_seconds", "apps_known"),
+        *("process_open_fds", "python_info", "event_loop_lag_max_seconds", "app_store_ok"),
+        *("event_loop_lag_last_seconds", "apps_known", "adapter_up"),
     ],
 )
 def test_what_has_no_sum(totals, name):

@@ -18,7 +18,7 @@ _OF_ONE_PROCESS = (
     *("process_", "python_", "event_loop_lag_last_", "event_loop_lag_max_"),
     "apps_known",  # all have the same ones
 )
-_YES_OR_NO = "_ok"
+_YES_OR_NO = ("_ok", "_up")
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
