@@ -245,7 +245,7 @@ def test_an_adapter_that_does_not_start():
 
 def test_one_service_is_one_process():
     """A service does not pretend to be several."""
-    with pytest.raises(ConfigError, match=r"^--workers: this service is one process"):
+    with pytest.raises(ConfigError, match=r"^--workers: a service is one process"):
         Server(workers=2, adapter="redis://here")
 
 
