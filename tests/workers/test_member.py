@@ -14,7 +14,7 @@ from txpusher.interfaces import Health
 from txpusher.model import App
 from txpusher.process import CannotStart
 from txpusher.workers import member, sockets
-from txpusher.workers.member import LOOK_AGAIN, Member, trial
+from txpusher.workers.member import ACCEPT_AFTER, LOOK_AGAIN, Member, trial
 from txpusher.workers.orders import Orders
 from txpusher.workers.pipes import encode
 
@@ -30,7 +30,11 @@ class RunningReactor(Reactor):
         self.hooks, self.stops, self.over = [], 0, None
 
     def adoptStreamPort(self, descriptor, family, factory):
-        return self.listenTCP(descriptor, factory)
+        port = self.listenTCP(descriptor, factory)
+        port.accepting = True
+        port.stopReading = lambda: setattr(port, "accepting", False)
+        port.startReading = lambda: setattr(port, "accepting", True)
+        return port
 
     def addSystemEventTrigger(self, phase, event, call):
         assert (phase, event) == ("before", "shutdown")
@@ -98,16 +102,35 @@ def worker():
 def test_it_serves_what_it_inherits(worker):
     """It listens on the inherited socket, and tells its parent that it serves."""
     assert worker.reactor.ports[0].host.port == 7
+    assert worker.reactor.ports[0].accepting
     assert worker.pipes.told == [{"told": "ready"}]
 
 
-def test_until_the_adapter_is_well():
-    """It does not say that it serves before its adapter is connected."""
-    worker = Worker()
-    health = [Health(ok=False)]
+def away():
+    """Give a worker whose adapter is not connected, and a list whose last member says how it is."""
+    worker, health = Worker(), [Health(ok=False)]
     worker.member._server._adapter.health = lambda: health[-1]
-    worker.start()
+    return worker.start(), health
+
+
+def test_until_the_adapter_is_well():
+    """It accepts nobody and does not say that it serves before its adapter is connected."""
+    worker, health = away()
     worker.reactor.advance(LOOK_AGAIN)
+    assert worker.pipes.told == []
+    assert not worker.reactor.ports[0].accepting
+    health.append(Health())
+    worker.reactor.advance(LOOK_AGAIN)
+    assert worker.pipes.told == [{"told": "ready"}]
+    assert worker.reactor.ports[0].accepting
+
+
+def test_an_adapter_that_does_not_come():
+    """After a while it accepts clients without it, and says that it serves when the adapter has come."""
+    worker, health = away()
+    for _ in range(round(ACCEPT_AFTER / LOOK_AGAIN) + 1):
+        worker.reactor.advance(LOOK_AGAIN)
+    assert worker.reactor.ports[0].accepting
     assert worker.pipes.told == []
     health.append(Health())
     worker.reactor.advance(LOOK_AGAIN)
@@ -116,9 +139,7 @@ def test_until_the_adapter_is_well():
 
 def test_stopping_before_it_is_well():
     """One that is to stop does not look any more."""
-    worker = Worker()
-    worker.member._server._adapter.health = lambda: Health(ok=False)
-    worker.start()
+    worker, _ = away()
     worker.order(do="stop")
     worker.reactor.advance(1)
     assert {told["told"] for told in worker.pipes.told} == {"metrics"}

@@ -65,6 +65,9 @@ class BoundPort(FakePort):
     def stopReading(self):
         self.reading = False
 
+    def startReading(self):
+        self.reading = True
+
     def connectionLost(self, reason):
         self.lost = reason
         self.connected = False
@@ -224,6 +227,20 @@ def test_a_socket_of_others(reactor, closed):
     Heir(reactor, {"descriptor 3": [3]}).adoptStreamPort(3, socket.AF_INET, factory)
     assert reactor.adopted == [(3, socket.AF_INET, factory)]
     assert closed == []
+
+
+def test_accepting(reactor, closed):
+    """It accepts when it is told to, and not from a port that was closed before that."""
+    heir = Heir(reactor, {"tcp  6001": [5], "descriptor 3": [3]})
+    heir.listenTCP(6001, Factory())
+    heir.adoptStreamPort(3, socket.AF_INET, Factory())
+    assert [port.reading for port in reactor.ports] == [False, False]
+    reactor.ports[1].connected = False
+    heir.accept()
+    assert [port.reading for port in reactor.ports] == [True, False]
+    reactor.ports[0].reading = False
+    heir.accept()
+    assert not reactor.ports[0].reading
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks at whether the worker is ready."""
+ACCEPT_AFTER = 5.0
+"""Seconds after which a worker without its adapter accepts clients all the same, as a single process does."""
 
 
 def trial(config: Config, reactor: Any) -> None:
@@ -58,9 +60,9 @@ class Member(Protocol):
         self._reactor = reactor
         self._orders = orders
         self._group = Health(ok=False, detail="nothing is known of the other workers yet")
-        heir = Heir(reactor, orders.sockets)
+        self._heir = Heir(reactor, orders.sockets)
         with one_line():
-            self._server = Daemon(config, reactor, listener=heir, group=lambda: self._group)
+            self._server = Daemon(config, reactor, listener=self._heir, group=lambda: self._group)
         self._lines = Lines()
         self._closed = Moment()
         self._stopping = False
@@ -113,14 +115,17 @@ class Member(Protocol):
 
     def connectionMade(self) -> None:
         """Tell the parent when this worker serves."""
-        self._look()
+        self._look(self._reactor.seconds() + ACCEPT_AFTER)
 
-    def _look(self) -> None:
-        """See whether it serves: one whose adapter has not connected yet should replace nobody."""
-        if self._server.health().ok:
+    def _look(self, accept_at: float) -> None:
+        """See whether it serves: one whose adapter has not connected yet could only turn clients away."""
+        well = self._server.health().ok
+        if well or self._reactor.seconds() >= accept_at:
+            self._heir.accept()
+        if well:
             self._say({"told": "ready"})
         elif not self._stopping:
-            self._reactor.callLater(LOOK_AGAIN, self._look)
+            self._reactor.callLater(LOOK_AGAIN, self._look, accept_at)
 
     def dataReceived(self, data: bytes) -> None:
         """Do what the parent says."""

@@ -129,7 +129,7 @@ def _another(first: socket.socket) -> socket.socket:
 
 
 class Heir:
-    """Listens for one worker, on what its parent opened.
+    """Listens for one worker, on what its parent opened; accepts from `accept` on, as others may do so already.
 
     Args:
         reactor: serves the sockets.
@@ -139,6 +139,14 @@ class Heir:
     def __init__(self, reactor: Any, sockets: Mapping[str, list[int]]) -> None:
         self._reactor = reactor
         self._sockets = {name: list(descriptors) for name, descriptors in sockets.items()}
+        self._waiting: list[Any] = []
+
+    def accept(self) -> None:
+        """Begin to accept; again does nothing."""
+        for port in self._waiting:
+            if port.connected:
+                port.startReading()
+        self._waiting.clear()
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
         """Accept on a TCP port."""
@@ -148,7 +156,7 @@ class Heir:
         os.close(descriptor)
         # Our predecessor's end may have silenced it.
         adopted.socket.listen(backlog)
-        return adopted
+        return self._wait(adopted)
 
     def listenSSL(
         self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
@@ -173,7 +181,7 @@ class Heir:
         self._taken(_adopted(descriptor))
         if family == socket.AF_UNIX:
             return self._shared_unix(descriptor, factory, BACKLOG)
-        return self._reactor.adoptStreamPort(descriptor, family, factory)
+        return self._wait(self._reactor.adoptStreamPort(descriptor, family, factory))
 
     def getReaders(self) -> list[Any]:
         """Give what the reactor reads from."""
@@ -193,6 +201,11 @@ class Heir:
         port._shouldShutdown = False  # noqa: SLF001
         port.backlog = backlog
         port.startListening()
+        return self._wait(port)
+
+    def _wait(self, port: Any) -> Any:
+        port.stopReading()
+        self._waiting.append(port)
         return port
 
     def _taken(self, name: str) -> int:
