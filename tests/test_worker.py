@@ -49,8 +49,8 @@ def test_a_worker(calls, tmp_path):
     orders = Orders("some.reactor", str(tmp_path), worker=2, systemd=[])
     worker.main([str(orders), "--drain", "3"])
     assert calls == [
-        "install",
         "setsid",
+        "install",
         ("member", Config(drain=3, metrics=None), "the reactor", orders),
         "run",
     ]

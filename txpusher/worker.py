@@ -30,6 +30,9 @@ def main(arguments: Sequence[str]) -> None:
         CannotStart: a setting is wrong.
     """
     orders = Orders.read(arguments[0])
+    if orders.worker:
+        # What a terminal sends to all its processes is for the parent to handle.
+        os.setsid()
     pretend_to_be_started_by_systemd(orders.systemd, os.environ)
     import_module(orders.reactor).install()
     from twisted.internet import reactor
@@ -37,12 +40,10 @@ def main(arguments: Sequence[str]) -> None:
     from txpusher.workers.member import Member, trial  # noqa: PLC0415 - they import the reactor
 
     config = read_config(arguments[1:], orders.directory)
-    if not orders.worker:
+    if orders.worker:
+        Member(config, reactor, orders).run()
+    else:
         trial(config, reactor)
-        return
-    # What a terminal sends to all its processes is for the parent to handle.
-    os.setsid()
-    Member(config, reactor, orders).run()
 
 
 def pretend_to_be_started_by_systemd(

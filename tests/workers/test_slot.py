@@ -205,6 +205,13 @@ def test_stopping_between_two_workers(serving):
     assert len(serving.started) == 1
 
 
+def test_replacing_after_the_stop(serving):
+    """What stops is not replaced."""
+    begin(serving.slot.stop())
+    assert begin(serving.slot.replace()) == [False]
+    assert len(serving.started) == 1
+
+
 def test_serving_after_the_stop(serving):
     """A replacement that begins to serve too late replaces nobody."""
     result = begin(serving.slot.replace())

@@ -204,7 +204,7 @@ def test_replacing_twice_at_once(group):
     group.service.replace_workers()
     with capturedLogs() as logs:
         assert group.service.replace_workers().called
-    assert formatEvent(logs[-1]) == "The workers are being replaced already"
+    assert formatEvent(logs[-1]) == "The workers are being replaced or stopped already"
     assert len(group.processes) == 3
 
 
@@ -247,6 +247,22 @@ def test_a_worker_that_does_not_stop(group):
     group.end(0)
     group.reactor.advance(group.config.drain + GRACE)
     assert group.processes[1].transport.signals == ["KILL"]
+
+
+def test_a_stop_while_workers_are_replaced(group):
+    """Nobody is started any more, and nobody complains."""
+    group.service.replace_workers()
+    group.serve(2)
+    stopped = group.service.stopService()
+    with capturedLogs() as logs:
+        for number in (0, 1, 2):
+            group.end(number)
+    group.reactor.advance(0)
+    assert stopped.called
+    assert len(group.processes) == 3
+    assert [formatEvent(event) for event in logs if event["log_level"].name == "error"] == []
+    assert group.service.replace_workers().called
+    assert len(group.processes) == 3
 
 
 def test_signals_after_the_stop():

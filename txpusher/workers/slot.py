@@ -86,6 +86,8 @@ class Slot:
         Returns:
             Whether that went well; if not, all is as it was.
         """
+        if self._stopping:
+            return False
         fresh = self._started()
         if not await self._well(fresh):
             fresh.kill()

@@ -149,13 +149,14 @@ class Supervisor(Service):
         return Deferred.fromCoroutine(self._replace_workers())
 
     async def _replace_workers(self) -> None:
-        if self._replacing:
-            _log.warn("The workers are being replaced already")
+        if self._replacing or self._stopping:
+            _log.warn("The workers are being replaced or stopped already")
             return
         self._replacing = True
         for slot in self.slots:
             if not await slot.replace():
-                _log.error("The workers from {slot} on stay as they are", slot=slot.number)
+                if not self._stopping:
+                    _log.error("The workers from {slot} on stay as they are", slot=slot.number)
                 break
         else:
             _log.info("All workers have been replaced")
