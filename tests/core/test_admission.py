@@ -8,6 +8,7 @@ from twisted.logger import capturedLogs
 
 from tests.doubles import Node, now
 from txpusher import errors
+from txpusher.apps.memory import MemoryApps
 from txpusher.core.admission import LOGGED_ORIGINS, Admission
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.model import App, Limits
@@ -285,3 +286,26 @@ def test_an_app_store_that_is_away():
         now(checks.admit(GOOD))
     assert caught.value.code == 4100
     assert node.told == [ConnectionRefused("", "apps_unavailable")]
+
+
+def test_an_app_that_is_gone_when_the_store_answers():
+    """A late answer does not revive an app that the store has told is gone."""
+    node = Node()
+    node.connect(APP)
+    looking = Deferred()
+
+    class LateApps(MemoryApps):
+        async def by_key(self, key):
+            await looking
+            return APP
+
+    admitted = Deferred.fromCoroutine(
+        Admission(LateApps([APP]), node.registry).admit(
+            Handshake("key", "7", None, None, secure=False)
+        )
+    )
+    node.registry.app_changed("1", None)
+    looking.callback(None)
+    with pytest.raises(errors.UnknownApp):
+        admitted.result.raiseException()
+    admitted.addErrback(lambda _: None)

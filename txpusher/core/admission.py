@@ -98,6 +98,8 @@ class Admission:
             app = await self._apps.by_key(key)
         except ServiceUnavailable as error:
             raise AppsUnavailable from error
+        # It may have changed while the store took its time.
+        app = app and self._registry.latest(app)
         if app is None:
             raise UnknownApp
         return app
