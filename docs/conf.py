@@ -30,6 +30,6 @@ napoleon_use_ivar = True
 
 # The documentation is built without a network, so what belongs to others has no page to link to.
 nitpick_ignore_regex = [
-    ("py:.*", r"(twisted|zope|collections|typing|enum)\..*"),
-    ("py:.*", r"(Any|Deferred|IService|Service|optional)"),
+    ("py:.*", r"(twisted|zope|collections|typing|enum|prometheus_client)\..*"),
+    ("py:.*", r"(Any|Check|Deferred|Metric|IService|Service|optional)"),
 ]

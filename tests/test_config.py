@@ -100,6 +100,14 @@ def test_one_text_is_one_endpoint():
     assert Config(listen="unix:/a,b;unix:/c").listen == ("unix:/a,b", "unix:/c")
 
 
+def test_several_processes():
+    """Several processes need an adapter that connects them; auto counts the cores that may be used."""
+    assert Config(workers=3, adapter="redis://here").workers == 3
+    assert Config(workers="auto", adapter="redis://here").workers >= 1
+    with pytest.raises(ConfigError, match=r"^workers: 2 processes need .* --adapter redis://"):
+        Config(workers=2)
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -118,6 +126,7 @@ def test_one_text_is_one_endpoint():
             {"activity_timeout": "soon"},
             "^activity_timeout: expected a whole number, 1 or more, not 'soon'$",
         ),
+        ({"workers": 0}, "^workers: expected a whole number or auto, 1 or more, not 0$"),
         ({"drain": -1}, "^drain: expected a number, 0 or more, not -1$"),
         ({"max_connections": -7}, "^max_connections: "),
         ({"eager_send": "perhaps"}, "^eager_send: expected true or false, not 'perhaps'$"),

@@ -17,6 +17,7 @@ from txpusher.metrics.facade import Metrics
 from txpusher.model import App, Limits, WebhookTarget
 from txpusher.protocol.names import Kind
 from txpusher.webhooks.kinds import KINDS
+from txpusher.workers.metrics import GroupMetrics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
@@ -168,6 +169,8 @@ def test_every_metric_is_documented_and_no_other():
     for family in metrics.registry.collect():
         total = family.type == "counter" and not family.name.endswith("_total")
         exposed.add(family.name + ("_total" if total else ""))
+    workers = GroupMetrics("", lambda: "6001", [], Clock())
+    exposed |= {f"{f.name}_total" if f.type == "counter" else f.name for f in workers.collect()}
     documented = {code(row[0]) for row in rows(METRICS) if len(row) > 2}
     documented |= set(re.findall(r"``(horizontal_adapter_\w+)``", METRICS))
     assert documented == exposed
@@ -219,7 +222,7 @@ def test_every_endpoint_is_documented(text):
 def test_options_that_are_mentioned_exist(name):
     known = {setting.option for setting in SETTINGS.values()} | {"config"}
     theirs = {  # options of other programs
-        *("nodaemon", "pidfile", "logfile", "uid", "gid", "reactor"),
+        *("nodaemon", "pidfile", "logfile", "uid", "gid", "chroot", "reactor"),
         *("editable", "config-settings", "no-cache-dir", "data", "time", "ulimit"),
     }
     mentioned = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", (ROOT / name).read_text()))

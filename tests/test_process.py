@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txpusher import process
-from txpusher.process import CannotStart, Memory, memory, raise_open_files, tune_garbage_collector
+from txpusher.errors import ConfigError
+from txpusher.process import (
+    CannotStart,
+    Memory,
+    memory,
+    one_line,
+    raise_open_files,
+    tune_garbage_collector,
+)
 
 MB = 1024 * 1024
 
@@ -197,3 +205,11 @@ def test_cannot_start():
     assert error.code == "txpusher: --drain: expected a number"
     assert isinstance(error, SystemExit)
     assert isinstance(error, Exception)
+
+
+def test_one_line():
+    """A setting that is wrong ends the process with one line; other errors stay what they are."""
+    with pytest.raises(CannotStart, match=r"^txpusher: --drain: wrong$"), one_line():
+        raise ConfigError("--drain", "wrong")
+    with pytest.raises(KeyError), one_line():
+        raise KeyError

@@ -18,6 +18,7 @@ from tests.wire_doubles import HttpClient, SocketClient, event, http, publish
 from txpusher import __version__
 from txpusher.config import DEMO_APP, Config
 from txpusher.errors import BadRequest, ConfigError, Forbidden, NotFound, PayloadTooLarge
+from txpusher.interfaces import Health
 from txpusher.model import App, Counts, Event, Limits, PresenceMember, WebhookTarget
 from txpusher.service import PusherService
 from txpusher.transport import BufferingTCPServer, EagerTCPServer
@@ -237,6 +238,40 @@ def test_an_adapter_that_does_not_start():
         assert [log["what"] for log in failures] == ["The adapter did not start"]
         assert failures[0]["log_failure"].check(ConnectionError)
         assert server.http().ask(UP).status == 200
+
+
+# Several processes
+
+
+def test_one_service_is_one_process():
+    """A service does not pretend to be several."""
+    with pytest.raises(ConfigError, match=r"^--workers: a service is one process"):
+        Server(workers=2, adapter="redis://here")
+
+
+def test_sockets_of_others():
+    """What listens for it may be something else than the reactor."""
+    reactor, listener = Reactor(), Reactor()
+    PusherService(Config(), reactor, listener=listener).privilegedStartService()
+    assert [port.host.port for port in listener.ports] == [6001]
+    assert [port.host.port for port in reactor.ports] == [9601]
+
+
+def test_troubles_of_the_group():
+    """Troubles of the processes beside it show in its health, and not in what it says of its own parts."""
+    reactor = Reactor()
+    config = Config(app_list=(APP,))
+    service = PusherService(config, reactor, group=lambda: Health(ok=False))
+    service.privilegedStartService()
+    server = HttpClient(reactor.ports[0].factory.buildProtocol(None))
+    assert server.ask(UP).body == b"DEGRADED"
+    assert service.health().ok
+
+
+def test_metrics_without_a_page():
+    """Who serves it can have its metrics without HTTP."""
+    families = {family.name for family in Server().start().service.metrics()}
+    assert "txpusher_connected" in families
 
 
 # Apps that change

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from txpusher import settings
 from txpusher.errors import ConfigError
-from txpusher.settings import document, read, secret, unknown
+from txpusher.settings import Processes, document, read, secret, unknown
 
 KINDS = [str, str | None, bool, int, int | None, float, tuple[str, ...]]
 
@@ -31,6 +32,8 @@ KINDS = [str, str | None, bool, int, int | None, float, tuple[str, ...]]
         (-1, int | None, None),
         (None, int | None, None),
         ("none", int | None, None),
+        (3, Processes, 3),
+        ("3", Processes, 3),
         (2, float, 2.0),
         (2.5, float, 2.5),
         ("2.5", float, 2.5),
@@ -176,3 +179,14 @@ def test_unknown_settings():
     """A setting that does not exist is told with the one that looks like it, if any does."""
     assert unknown("a.toml: drane", "drane", ["drain"]).message.endswith("did you mean drain?")
     assert unknown("a.toml: xyz", "xyz", ["drain"]).message == "there is no such setting"
+
+
+def test_a_process_for_each_core(monkeypatch):
+    """Where the system tells which cores may be used, those count, else those there are."""
+    monkeypatch.setattr(settings.os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    assert read("auto", Processes, "--workers") == 3
+    monkeypatch.delattr(settings.os, "sched_getaffinity")
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: 8)
+    assert read("auto", Processes, "--workers") == 8
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: None)
+    assert read("auto", Processes, "--workers") == 1

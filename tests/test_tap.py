@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -162,6 +163,24 @@ def test_service(daemon):
     ((config, reactor),) = daemon.made
     assert config.drain == 3
     assert reactor is not None
+
+
+def test_service_of_several_processes(daemon, monkeypatch):
+    """With several workers it is their parent, which can give them the options as they were written."""
+    made = []
+
+    def supervisor(*parts):
+        made.append(parts)
+        return "the parent"
+
+    module = SimpleNamespace(Supervisor=supervisor)
+    monkeypatch.setitem(sys.modules, "txpusher.workers.supervisor", module)
+    options, written = Options(), ["--workers", "2", "--adapter", "redis://here"]
+    options.parseOptions(written)
+    assert makeService(options) == "the parent"
+    assert daemon.made == []
+    ((config, _, given, directory),) = made
+    assert (config.workers, given, directory) == (2, tuple(written), str(Path.cwd()))
 
 
 def test_service_of_a_wrong_configuration(daemon):

@@ -16,7 +16,7 @@ from txpusher.app_settings import read_apps
 from txpusher.errors import ConfigError
 from txpusher.loopback import is_local
 from txpusher.model import PUSHER_LIMITS, App, Limits
-from txpusher.settings import COMMAS, read
+from txpusher.settings import COMMAS, Processes, read
 
 T = TypeVar("T")
 
@@ -76,6 +76,9 @@ class Config:
         None, "URL of the app store, such as file:///etc/txpusher/apps.toml", shown=False
     )
     adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster", shown=False)
+    workers: Processes = _setting(  # noqa: RUF009 - as for all others
+        1, "processes that serve the same addresses; auto is one for each core", least=1
+    )
     adapter_required: bool = _setting(
         default=False,
         text="answer 503 to publishes while the other nodes cannot be reached, instead of delivering on this one alone",
@@ -162,6 +165,12 @@ class Config:
                 f"expected letters, digits, _ and : only, not {self.metrics_prefix!r}",
             )
         self._check_endpoints()
+        if self.workers > 1 and self.adapter.startswith("memory://"):
+            raise ConfigError(
+                "workers",
+                f"{self.workers} processes need something that connects them, and memory:// does not; add an adapter "
+                "that does, such as --adapter redis://127.0.0.1, or run one process",
+            )
         if self.apps is not None and self.app_list:
             raise ConfigError(
                 "apps", "the apps are listed one by one already (app); expected one or the other"
@@ -259,7 +268,7 @@ class Setting(NamedTuple):
 
 
 def _settings() -> dict[str, Setting]:
-    kinds, settings = get_type_hints(Config), {}
+    kinds, settings = get_type_hints(Config, include_extras=True), {}
     for item in fields(Config):
         facts = dict(item.metadata)
         name = facts.pop("name") or item.name

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txpusher.errors import ConfigError
-from txpusher.process import CannotStart, tune_garbage_collector
+from txpusher.process import one_line, tune_garbage_collector
 from txpusher.service import PusherService
 
 
@@ -22,12 +19,12 @@ class Daemon(PusherService):
 
     def privilegedStartService(self) -> None:
         """Bind the listeners; an address that is taken ends the process with one line."""
-        with _one_line():
+        with one_line():
             super().privilegedStartService()
 
     def startService(self) -> None:
         """Begin to serve, with the garbage collector tuned for many connections."""
-        with _one_line():  # again: twist binds only here
+        with one_line():  # again: twist binds only here
             super().startService()
         tune_garbage_collector()
         if hasattr(signal, "SIGHUP"):
@@ -48,11 +45,3 @@ class Daemon(PusherService):
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
         return result
-
-
-@contextmanager
-def _one_line() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        raise CannotStart(error) from error

@@ -13,11 +13,14 @@ from txpusher.protocol.api import checked
 from txpusher.protocol.names import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from prometheus_client.core import Metric
 
     from txpusher.config import Config
     from txpusher.core.registry import ChannelRegistry
-    from txpusher.interfaces import Adapter, AppStore
+    from txpusher.interfaces import Adapter, AppStore, Health
+    from txpusher.metrics.facade import Metrics
     from txpusher.model import App, Counts, Event, PresenceMember
 
 
@@ -28,6 +31,7 @@ class Embedded(Service):
     registry: ChannelRegistry
     _apps: AppStore
     _adapter: Adapter
+    _metrics: Metrics
 
     def publish(self, app_id: str, *events: Event) -> Deferred[None]:
         """Publish events in order, without HTTP and with the same checks.
@@ -73,6 +77,14 @@ class Embedded(Service):
     def terminate(self, app_id: str, user_id: str) -> Deferred[None]:
         """End every connection that is signed in as this user."""
         return Deferred.fromCoroutine(users.terminate(self.registry, app_id, user_id))
+
+    def health(self) -> Health:
+        """Tell how what it needs to serve anybody is: its adapter."""
+        return self._adapter.health()
+
+    def metrics(self) -> Iterable[Metric]:
+        """Give the metrics as they are now."""
+        return self._metrics.registry.collect()
 
     async def _app(self, app_id: str) -> App:
         app = await self._apps.by_id(app_id)

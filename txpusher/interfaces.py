@@ -271,6 +271,10 @@ class Health(NamedTuple):
     detail: str = ""
 
 
+Check = Callable[[], Health]
+"""Tells how something is right now."""
+
+
 class AppStore(Protocol):
     """Where apps are looked up.
 

@@ -6,8 +6,11 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from txpusher.errors import ConfigError
 
 try:
     import resource
@@ -33,6 +36,19 @@ class CannotStart(SystemExit, Exception):
 
     def __init__(self, problem: object) -> None:
         super().__init__(f"txpusher: {problem}")
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Let a setting that is wrong end the process with one line.
+
+    Raises:
+        CannotStart: in place of a ConfigError.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise CannotStart(error) from error
 
 
 def raise_open_files(limits: Any = resource) -> int:

@@ -30,8 +30,10 @@ from txpusher.core.registry import ChannelRegistry, Options
 from txpusher.core.running import start_logged
 from txpusher.core.telling import teller
 from txpusher.embedding import Embedded
+from txpusher.errors import ConfigError
 from txpusher.http.facade import ApiOptions, HttpApi
 from txpusher.idle import Closing, IdleSweep
+from txpusher.interfaces import Check, Health
 from txpusher.listening import PublicPort
 from txpusher.metrics.facade import Metrics
 from txpusher.metrics.snapshot import take
@@ -66,6 +68,8 @@ class PusherService(Embedded):
     Args:
         config: see `txpusher.config.Config`.
         reactor: runs it.
+        listener: listens for it, as a reactor does; None is the reactor itself.
+        group: tells how the other processes are that serve the same addresses.
 
     Raises:
         ConfigError: a setting is wrong; the error names it.
@@ -73,7 +77,11 @@ class PusherService(Embedded):
 
     name = "txpusher"
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(
+        self, config: Config, reactor: Any, *, listener: Any = None, group: Check = Health
+    ) -> None:
+        if config.workers != 1:
+            raise ConfigError("--workers", "a service is one process; twistd starts several")
         self.config = config
         self._apps = _app_store(config, reactor)
         self._served = ServedApps(self._apps, config.refuse_demo_secret)
@@ -139,7 +147,7 @@ class PusherService(Embedded):
             if config.max_connects_per_minute
             else None,
         )
-        self._api = self._http_api(reactor)
+        self._api = self._http_api(reactor, group)
         public = PublicPort(
             websocket=lambda: cast(IProtocol, self._websockets.buildProtocol(None)),
             publishing=self._api.publishing,
@@ -147,18 +155,20 @@ class PusherService(Embedded):
             idle=self._handshakes,
             tell=tell,
         )
-        self._public = Ports(reactor, config.listen, public, "--listen", eager=config.eager_send)
+        self._public = Ports(
+            listener or reactor, config.listen, public, "--listen", eager=config.eager_send
+        )
         metrics = (config.metrics,) if config.metrics else ()
         self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
         self.reactor = reactor
 
-    def _http_api(self, reactor: Any) -> HttpApi:
+    def _http_api(self, reactor: Any, group: Check) -> HttpApi:
         config = self.config
         return HttpApi(
             self.registry,
             self._apps,
             self._admission,
-            (self._adapter.health, self._served.health, self._webhooks.health),
+            (self._adapter.health, self._served.health, self._webhooks.health, group),
             self._tell,
             reactor,
             self._closing,

@@ -14,12 +14,15 @@ import tomllib
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from txpusher.errors import ConfigError
 
 COMMAS = r"[,\s]+"
 """What separates the members of a list that is written as one text."""
+
+Processes: TypeAlias = Annotated[int, "or auto"]
+"""A number of processes; ``auto`` is one for each core that this one may use."""
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -163,6 +166,14 @@ def _whole_or_unlimited(value: object) -> int | None:
     return None if number in {0, -1} else number
 
 
+def _processes(value: object) -> int:
+    if value != "auto":
+        return _whole(value)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _number(value: object) -> float:
     number = (
         value
@@ -189,6 +200,7 @@ _READERS: dict[Any, tuple[str, Callable[..., Any]]] = {
     bool: ("true or false", _switch),
     int: ("a whole number", _whole),
     int | None: ("a whole number (0 is no limit)", _whole_or_unlimited),
+    Processes: ("a whole number or auto", _processes),
     float: ("a number", _number),
     tuple[str, ...]: ("a list of texts", _texts),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from twisted.application.service import IService
@@ -18,7 +19,7 @@ from txpusher import __version__
 from txpusher.config import SETTINGS, Config, Setting
 from txpusher.errors import ConfigError
 from txpusher.loading import load
-from txpusher.process import CannotStart
+from txpusher.process import CannotStart, one_line
 
 _REPEATABLE = frozenset({"listen", "app", "cors_origins"})
 
@@ -34,6 +35,7 @@ class Options(UsageOptions):
 
     Attributes:
         config: everything that was said here, in the environment and in the file; there after parsing.
+        written: the options as they were written, and ``directory`` where: what another process needs to read them.
     """
 
     synopsis = "[options]"
@@ -58,6 +60,8 @@ class Options(UsageOptions):
     ]
 
     config: Config
+    written: Sequence[str] = ()
+    directory: str = "."
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,6 +95,8 @@ class Options(UsageOptions):
         Raises:
             CannotStart: something is wrong with it. A UsageError would make ``twistd`` print all its own help.
         """
+        self.written = tuple(options or ())
+        self.directory = str(Path.cwd())
         try:
             super().parseOptions(options)
         except UsageError as error:
@@ -125,9 +131,12 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    from txpusher.daemon import Daemon  # noqa: PLC0415 - libraries below it import the reactor, too
+    with one_line():
+        # Libraries below these import the reactor, too; and the parent of workers needs few of them.
+        if options.config.workers > 1:
+            from txpusher.workers.supervisor import Supervisor  # noqa: PLC0415
 
-    try:
+            return Supervisor(options.config, reactor, options.written, options.directory)
+        from txpusher.daemon import Daemon  # noqa: PLC0415
+
         return Daemon(options.config, reactor)
-    except ConfigError as error:
-        raise CannotStart(error) from error

@@ -236,7 +236,12 @@ class Server:
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 name = name.removeprefix("txpusher_")
-                name = name.replace(f',port="{self.port}"', "").replace(f'port="{self.port}"', "")
+                for label in (
+                    f',port="{self.port}"',
+                    f'port="{self.port}",',
+                    f'port="{self.port}"',
+                ):
+                    name = name.replace(label, "")
                 samples[name.removesuffix("{}")] = float(value)
         return samples
 

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 
@@ -141,3 +142,45 @@ def test_no_log_lines(connection):
     connection.protocol.site.logFile = log = StringIO()
     ask(connection, "/metrics")
     assert not log.getvalue()
+
+
+# Numbers that come from elsewhere
+
+
+@pytest.fixture
+def gathering(clock):
+    """Open a connection to a site that waits for its numbers, and give what it waits for as well."""
+
+    def gather():
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    waiting, registry = [], CollectorRegistry()
+    registry.register(Three())
+    protocol = page.site(registry, clock, gather).buildProtocol(None)
+    transport = StringTransportWithDisconnection()
+    transport.protocol = protocol
+    protocol.makeConnection(transport)
+    return transport, waiting
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_gathering(gathering, method):
+    """The page is shown when the numbers have come, and not before."""
+    connection, waiting = gathering
+    connection.protocol.dataReceived(f"{method} /metrics HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert connection.value() == b""
+    waiting[0].callback(None)
+    head, _, body = connection.value().decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 200 OK")
+    assert body.endswith("calls_total 3.0\n") == (method == "GET")
+    assert connection.connected
+
+
+def test_a_scraper_that_does_not_wait(gathering):
+    """Who has left gets no page."""
+    connection, waiting = gathering
+    connection.protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.loseConnection()
+    waiting[0].callback(None)
+    assert connection.value() == b""

@@ -6,13 +6,14 @@ that the reactor's thread is changing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.exposition import choose_encoder
+from twisted.internet.defer import Deferred
 from twisted.web.http import NOT_ALLOWED, NOT_FOUND
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import NOT_DONE_YET, Site
 
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
@@ -24,15 +25,19 @@ IDLE_TIMEOUT = 120
 """Seconds; above the minute between two scrapes that is Prometheus's default, so that its connection lives on."""
 
 
-def site(registry: CollectorRegistry, clock: Clock) -> Site:
+def site(
+    registry: CollectorRegistry, clock: Clock, gather: Callable[[], Awaitable[None]] | None = None
+) -> Site:
     """Make the site of the metrics listener.
 
     Args:
         registry: is shown at ``/metrics``.
         clock: ends idle connections.
+        gather: is awaited before the registry is shown, where numbers come from elsewhere; must not fail.
     """
+    page = MetricsPage(registry) if gather is None else GatheredPage(registry, gather)
     return _QuietSite(
-        _Pages(MetricsPage(registry)),
+        _Pages(page),
         reactor=clock,
         timeout=IDLE_TIMEOUT,
         parsePOSTFormSubmission=False,
@@ -56,6 +61,33 @@ class MetricsPage(Resource):
         """Collect and show everything; HEAD comes here, too."""
         encode, content_type = _encoder(request.getHeader("accept") or "")
         return _answer(request, content_type, encode(self._registry))
+
+
+class GatheredPage(MetricsPage):
+    """Shows a registry after its numbers have come.
+
+    Args:
+        registry: what to show.
+        gather: is awaited before.
+    """
+
+    def __init__(self, registry: CollectorRegistry, gather: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(registry)
+        self._gather = gather
+
+    def render_GET(self, request: Request) -> Any:
+        """Begin to gather; the page follows."""
+        left: list[object] = []
+        request.notifyFinish().addErrback(left.append)
+
+        async def show() -> None:
+            await self._gather()
+            if not left:
+                request.write(super(GatheredPage, self).render_GET(request))
+                request.finish()
+
+        Deferred.fromCoroutine(show())
+        return NOT_DONE_YET
 
 
 class _Text(Resource):
@@ -83,7 +115,7 @@ class _Pages(Resource):
         self._missing = _Text("There is nothing here; metrics are at /metrics\n", NOT_FOUND)
         self._wrong_method = _Text("Metrics can only be read: use GET or HEAD\n", NOT_ALLOWED)
 
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> Any:
         # twisted.web would tell its name and version.
         request.responseHeaders.removeHeader(b"server")
         if request.method not in {b"GET", b"HEAD"}:
