@@ -5,6 +5,7 @@ import ssl
 import pytest
 from OpenSSL import SSL
 from treq.testing import RequestTraversalAgent
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -235,3 +236,43 @@ def test_too_many_hosts(monkeypatch, scheme):
     sender = Sender(MemoryReactorClock())
     found = outcome(sender.send(REQUEST._replace(url=f"{scheme}://a.example/hook")))
     assert found == ["too many hosts are being looked up"]
+
+
+class LateResolver:
+    """A resolver that answers when the test says so."""
+
+    def resolveHostName(self, receiver, host, portNumber):
+        self.asked, self.receiver = (host, portNumber), receiver
+
+    def answer(self):
+        self.receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 81))
+        self.receiver.resolutionComplete()
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """The resolver of all senders that are made."""
+    resolver = LateResolver()
+    monkeypatch.setattr(sender_module, "ThreadedResolver", lambda reactor: resolver)
+    return resolver
+
+
+def test_a_name(late):
+    """A host is looked up by the sender's own resolver, and connected to where that says."""
+    wire = RequestWire(REQUEST._replace(url="http://a.example:81/hook"))
+    assert late.asked == ("a.example", 81)
+    assert wire.reactor.tcpClients == []
+    late.answer()
+    assert wire.connect() == ("192.0.2.1", 81)
+    wire.read(OK)
+    assert wire.outcome == [None]
+
+
+def test_a_name_that_is_found_too_late(late):
+    """The time to look a name up is a part of the whole; an answer that comes after it changes nothing."""
+    wire = RequestWire(REQUEST._replace(url="http://a.example:81/hook"))
+    wire.reactor.advance(10)
+    assert wire.outcome == ["no answer in time"]
+    late.answer()
+    assert wire.reactor.tcpClients == []
+    assert wire.reactor.getDelayedCalls() == []
