@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Self
 
 from harness import DEADLINE, LOOPBACK, wait_until
 
-HANG, DROP, REDIRECT, LAST = "hang", "drop", "redirect", "last"
-"""Ways to answer beside a status: not at all; by closing; with a redirect; 200, and then by closing."""
+HANG, DROP, REDIRECT, LAST, HEAD = "hang", "drop", "redirect", "last", "head"
+"""Ways to answer beside a status.
+
+Not at all; by closing; with a redirect; 200, and then by closing; with a head that does not end.
+"""
 
 
 @dataclass
@@ -121,6 +126,12 @@ class HookReceiver:
 
         return wait_until(found, f"an event with {fields}") or []
 
+    def _write_headers(self, client: BufferedIOBase) -> None:
+        client.write(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(OSError):
+            while not self._released.is_set():
+                client.write(b"X-More: and more\r\n" * 100)
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self
 
@@ -149,7 +160,9 @@ class HookReceiver:
             def _say(self, answer: int | str) -> None:
                 if answer == HANG:
                     receiver._released.wait(DEADLINE)
-                if answer in {HANG, DROP}:
+                if answer == HEAD:
+                    receiver._write_headers(self.wfile)
+                if answer in {HANG, DROP, HEAD}:
                     self.close_connection = True
                     return
                 self.send_response({REDIRECT: 307, LAST: 200}.get(str(answer)) or int(answer))

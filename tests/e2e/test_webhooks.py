@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pusher
 import pytest
 from harness import DEADLINE, Server, free_port, run_to_end, wait_until
-from hook_receiver import DROP, HANG, LAST, REDIRECT, HookReceiver
+from hook_receiver import DROP, HANG, HEAD, LAST, REDIRECT, HookReceiver
 from wire import Credentials
 
 from txpusher import __version__
@@ -23,6 +23,18 @@ KINDS = (
 )
 TOKEN, PAYLOAD = "hook-token-not-to-be-logged", "payload-not-to-be-logged"
 DELAY = ("--webhook-delay", "0.5")
+SILENT_NAME_SERVER = """
+import socket, time
+
+ask = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **more):
+    if str(host).endswith(".slow.test"):
+        time.sleep(60)
+    return ask(host, *args, **more)
+
+socket.getaddrinfo = getaddrinfo
+"""
 
 
 @pytest.fixture
@@ -365,6 +377,34 @@ def test_a_receiver_that_comes_late(serve):
     with HookReceiver(port) as hooks:
         hooks.got(3)
         assert [event["channel"] for event in hooks.events()] == ["a", "b", "c"]
+
+
+def test_a_head_that_does_not_end(serve, hooks):
+    hooks.answer(HEAD)
+    server = serve([target(hooks.url(), "channel_occupied")])
+    occupy(server, "a")
+    first, second = hooks.got(2)
+    assert first.body == second.body
+    assert second.at - first.at < 5  # before the request times out
+    assert "does not take webhooks: the head of its answer is too long" in server.log
+    wait_until(lambda: "takes webhooks again" in server.log, "its acceptance")
+
+
+def test_a_name_server_that_is_silent(serve, hooks, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SILENT_NAME_SERVER)
+    slow = [target(f"http://{n}.slow.test/hook", "channel_occupied") for n in range(15)]
+    healthy = [target(hooks.url(host="localhost"), "channel_occupied")]
+    server = serve(
+        slow, "--drain", "1", others=[(BANK, healthy)], env={"PYTHONPATH": str(tmp_path)}
+    )
+    occupy(server, "a")
+    occupy(server, "b", app=BANK)
+    assert told(hooks.until(channel="b")) == [("channel_occupied", "b")]
+    begin = time.monotonic()
+    server.terminate()
+    assert server.ended() == 0
+    assert time.monotonic() - begin < DEADLINE
+    assert "15 webhook events could not be sent before the stop" in server.log
 
 
 def test_a_slow_receiver_delays_no_socket(serve, hooks):

@@ -5,25 +5,18 @@ import ssl
 import pytest
 from OpenSSL import SSL
 from treq.testing import RequestTraversalAgent
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
 from twisted.web.resource import Resource
 
+from tests.request_doubles import OK, REQUEST, RequestWire, outcome
+from txpusher.webhooks import resolving
 from txpusher.webhooks import sender as sender_module
-from txpusher.webhooks.request import Request
 from txpusher.webhooks.sender import Sender
-
-REQUEST = Request(
-    "http://127.0.0.1:9/hook?token=t",
-    (("Content-Type", "application/json"), ("X-Pusher-Key", "key"), ("X-Two", "1"), ("X-Two", "2")),
-    b'{"time_ms":1,"events":[]}',
-    10.0,
-)
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Hook(Resource):
@@ -42,13 +35,6 @@ class Hook(Resource):
         for name, value in self.headers:
             request.setHeader(name, value)
         return self.body
-
-
-def outcome(task):
-    """Start sending, and give the list that what comes of it will be in."""
-    found = []
-    Deferred.fromCoroutine(task).addBoth(found.append)
-    return found
 
 
 def to(hook):
@@ -76,49 +62,9 @@ def test_not_accepted(status):
     assert len(hook.requests) == 1
 
 
-class Wire:
-    """A sender on a reactor in memory, and what its connections write and read.
-
-    Args:
-        request: what is sent at once.
-    """
-
-    def __init__(self, request=REQUEST):
-        self.reactor = MemoryReactorClock()
-        self.sender = Sender(self.reactor)
-        self.outcome = self.send(request)
-
-    def send(self, request=REQUEST):
-        return outcome(self.sender.send(request))
-
-    def connect(self):
-        """Let the newest connection be established."""
-        host, port, factory, *_ = self.reactor.tcpClients[-1]
-        self.protocol, self.transport = factory.buildProtocol(None), Transport()
-        self.protocol.makeConnection(self.transport)
-        return host, port
-
-    def read(self, data):
-        self.protocol.dataReceived(data)
-
-    def written(self):
-        written = self.transport.value()
-        self.transport.clear()
-        return written
-
-
-class Transport(StringTransport):
-    """A connection that ends when it is told to."""
-
-    aborted = False
-
-    def abortConnection(self):
-        self.aborted = self.disconnecting = True
-
-
 def test_the_bytes():
     """A request is exactly this on the wire."""
-    wire = Wire()
+    wire = RequestWire()
     assert wire.connect() == ("127.0.0.1", 9)
     head, _, body = wire.written().partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
@@ -136,40 +82,9 @@ def test_the_bytes():
     assert wire.outcome == [None]
 
 
-def test_a_connection_is_used_again():
-    """The next request goes by the same connection, unless too much time has passed."""
-    wire = Wire()
-    wire.connect()
-    wire.read(OK)
-    wire.written()
-    wire.reactor.advance(sender_module.IDLE_TIME - 0.1)
-    again = wire.send()
-    assert len(wire.reactor.tcpClients) == 1
-    assert wire.written().startswith(b"POST ")
-    wire.read(OK)
-    assert again == [None]
-    wire.reactor.advance(sender_module.IDLE_TIME)
-    assert wire.transport.disconnecting
-    wire.protocol.connectionLost(Failure(ConnectionDone()))
-    wire.send()
-    assert len(wire.reactor.tcpClients) == 2
-
-
-def test_no_line_per_connection():
-    """Connections come and go without a word in the log."""
-    wire = Wire()
-    factory = wire.reactor.tcpClients[-1][2]
-    with capturedLogs() as logs:
-        factory.doStart()
-        wire.connect()
-        wire.read(OK)
-        factory.doStop()
-    assert logs == []
-
-
 def test_closing():
     """Closed, it keeps no connection and leaves no timer."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.read(OK)
     wire.sender.close()
@@ -179,7 +94,7 @@ def test_closing():
 
 def test_nobody_answers():
     """A receiver that takes the request and does not answer in time fails, and the connection is cut."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.reactor.advance(9.9)
     assert wire.outcome == []
@@ -190,14 +105,14 @@ def test_nobody_answers():
 
 def test_nobody_connects():
     """The time to connect is a part of the whole."""
-    wire = Wire()
+    wire = RequestWire()
     wire.reactor.advance(10)
     assert wire.outcome == ["no answer in time"]
 
 
 def test_an_answer_that_does_not_end():
     """A status is an answer, also when its body does not come to an end; the connection is not kept then."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.reactor.advance(4)
     wire.read(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin")
@@ -212,7 +127,7 @@ def test_an_answer_that_does_not_end():
 
 def test_an_answer_that_is_too_long():
     """Of a very long answer only a part is read."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.read(b"HTTP/1.1 500 No\r\nContent-Length: 1000000\r\n\r\n")
     wire.read(b"x" * sender_module.MOST_OF_ANSWER)
@@ -225,7 +140,7 @@ def test_an_answer_that_is_too_long():
 
 def test_a_late_status():
     """A status that comes when the time is just over still counts."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.reactor.rightNow += 11
     wire.read(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
@@ -235,7 +150,7 @@ def test_a_late_status():
 
 def test_a_connection_that_breaks():
     """A connection that ends without an answer is a failure."""
-    wire = Wire()
+    wire = RequestWire()
     wire.connect()
     wire.protocol.connectionLost(Failure(ConnectionDone()))
     assert wire.outcome == ["ConnectionDone"]
@@ -244,7 +159,7 @@ def test_a_connection_that_breaks():
 @pytest.mark.parametrize("answering", [False, True])
 def test_cancelling(answering):
     """A request that is cancelled ends its connection, whether its answer has begun or not."""
-    wire = Wire()
+    wire = RequestWire()
     found = []
     task = Deferred.fromCoroutine(wire.sender.send(REQUEST))
     task.addErrback(lambda failure: failure.trap(CancelledError) and None).addBoth(found.append)
@@ -312,3 +227,52 @@ def test_a_name_that_cannot_be_asked_for(url):
     sender = Sender(MemoryReactorClock())
     (problem,) = outcome(sender.send(REQUEST._replace(url=url)))
     assert isinstance(problem, str)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_too_many_hosts(monkeypatch, scheme):
+    """A host that is not looked up because too many are is a failure that says so."""
+    monkeypatch.setattr(resolving, "MOST_LOOKUPS", 0)
+    sender = Sender(MemoryReactorClock())
+    found = outcome(sender.send(REQUEST._replace(url=f"{scheme}://a.example/hook")))
+    assert found == ["too many hosts are being looked up"]
+
+
+class LateResolver:
+    """A resolver that answers when the test says so."""
+
+    def resolveHostName(self, receiver, host, portNumber):
+        self.asked, self.receiver = (host, portNumber), receiver
+
+    def answer(self):
+        self.receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 81))
+        self.receiver.resolutionComplete()
+
+
+@pytest.fixture
+def late(monkeypatch):
+    """The resolver of all senders that are made."""
+    resolver = LateResolver()
+    monkeypatch.setattr(sender_module, "ThreadedResolver", lambda reactor: resolver)
+    return resolver
+
+
+def test_a_name(late):
+    """A host is looked up by the sender's own resolver, and connected to where that says."""
+    wire = RequestWire(REQUEST._replace(url="http://a.example:81/hook"))
+    assert late.asked == ("a.example", 81)
+    assert wire.reactor.tcpClients == []
+    late.answer()
+    assert wire.connect() == ("192.0.2.1", 81)
+    wire.read(OK)
+    assert wire.outcome == [None]
+
+
+def test_a_name_that_is_found_too_late(late):
+    """The time to look a name up is a part of the whole; an answer that comes after it changes nothing."""
+    wire = RequestWire(REQUEST._replace(url="http://a.example:81/hook"))
+    wire.reactor.advance(10)
+    assert wire.outcome == ["no answer in time"]
+    late.answer()
+    assert wire.reactor.tcpClients == []
+    assert wire.reactor.getDelayedCalls() == []

@@ -1,26 +1,22 @@
-"""Sends webhook requests; the only file that knows twisted.web's HTTP client.
+"""Sends webhook requests; this and `connections` are the only files that know twisted.web's HTTP client.
 
-Connections are kept for the next request, but shorter than receivers keep them: gunicorn closes after two seconds of
-silence, Node and uvicorn after five, and a POST that meets the closing fails. Certificates are verified against the
-system's authorities, or those in the file that the variable SSL_CERT_FILE names. Redirects are not followed.
+Certificates are verified against the system's authorities, or those in the file that the variable SSL_CERT_FILE names.
+Redirects are not followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import TimeoutError as NoAnswer
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
     HostnameCachingHTTPSPolicy,
-    HTTPConnectionPool,
     RequestTransmissionFailed,
     ResponseFailed,
 )
@@ -28,16 +24,15 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from txpusher.webhooks.connections import HeadTooLong, Pool
+from txpusher.webhooks.resolving import ResolvingReactor, ThreadedResolver, TooManyLookups
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, ITransport
     from twisted.web.iweb import IAgent, IResponse
 
     from txpusher.webhooks.request import Request
 
-IDLE_TIME = 1
-"""Seconds that a connection is kept without a request."""
-IDLE_CONNECTIONS = 20
-"""Connections to one host that are kept."""
 MOST_OF_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read for the sake of the connection; a longer one ends it."""
 
@@ -46,18 +41,17 @@ class Sender:
     """Makes HTTP requests.
 
     Args:
-        reactor: connects, resolves names and tells the time.
+        reactor: connects, takes the answers of name servers from threads, and tells the time.
         agent: sends; by default one as the module says.
     """
 
     def __init__(self, reactor: Any, agent: IAgent | None = None) -> None:
         self._clock = reactor
-        self._pool = _Pool(reactor)
-        self._pool.cachedConnectionTimeout = IDLE_TIME
-        self._pool.maxPersistentPerHost = IDLE_CONNECTIONS
+        self._pool = Pool(reactor)
         # Reading all the authorities takes milliseconds; it is done once for a host, not for every connection.
         policy = HostnameCachingHTTPSPolicy(BrowserLikePolicyForHTTPS())
-        self._agent = agent or Agent(reactor, policy, pool=self._pool)
+        resolving = ResolvingReactor(reactor, ThreadedResolver(reactor))
+        self._agent = agent or Agent(resolving, policy, pool=self._pool)
 
     async def send(self, request: Request) -> str | None:
         """Send a request and wait for the status; the answer's body is read and thrown away.
@@ -83,24 +77,6 @@ class Sender:
     def close(self) -> None:
         """Keep no connection any longer."""
         self._pool.closeCachedConnections()
-
-
-class _Pool(HTTPConnectionPool):
-    def getConnection(self, key: Hashable, endpoint: Any) -> Deferred[Any]:
-        return super().getConnection(key, _Quietly(endpoint))
-
-
-@implementer(IStreamClientEndpoint)
-class _Quietly:
-    """Connects without the two lines in the log that Twisted writes for every connection."""
-
-    def __init__(self, endpoint: Any) -> None:
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        protocolFactory.noisy = False
-        connecting: Deferred[Any] = self._endpoint.connect(protocolFactory)
-        return connecting
 
 
 @implementer(IBodyProducer)
@@ -159,6 +135,10 @@ def _in_words(error: BaseException) -> str:
     match error:
         case NoAnswer():
             return "no answer in time"
+        case HeadTooLong():
+            return "the head of its answer is too long"
+        case TooManyLookups():
+            return "too many hosts are being looked up"
         case ResponseFailed() | RequestTransmissionFailed():
             return ", ".join(_in_words(reason.value) for reason in error.reasons)
         case TLSError(args=(list(problems), *_)):
