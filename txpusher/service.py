@@ -199,6 +199,7 @@ class PusherService(Embedded):
         super().startService()
         open_files = raise_open_files()
         self._public.listen()
+        self._port_label()  # known from the start, also to whoever asks only when nobody listens any more
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
