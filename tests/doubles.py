@@ -14,8 +14,11 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.clustering import ClusterNode
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
+from txpusher.errors import ServiceUnavailable
+from txpusher.interfaces import Health
 from txpusher.model import App, Event, Limits
 from txpusher.protocol import signatures
 from txpusher.protocol.activity import Timeouts
@@ -165,6 +168,7 @@ class Node:
         timeouts: of its clients.
 
     Attributes:
+        cluster: what its adapter tells.
         told: all that its observers hear.
     """
 
@@ -190,7 +194,8 @@ class Node:
             self.told,
             options,
         )
-        now(self.adapter.start(self.registry.receive))
+        self.cluster = ClusterNode(self.registry)
+        now(self.adapter.start(self.cluster))
 
     def connect(self, app: App = APP) -> Client:
         """Connect a client and read its greeting."""
@@ -317,7 +322,10 @@ class _AskedAdapter:
         self.roster: Any = _Part(real.roster, self._ask)
         self.last_events: Any = _Part(real.last_events, self._ask)
         self.receipts: Any = _Part(real.receipts, self._ask)
-        self.start, self.stop, self.health = real.start, real.stop, real.health
+        self.quotas: Any = _Part(real.quotas, self._ask)
+        self.start, self.stop = real.start, real.stop
+        self.health: Callable[[], Health] = real.health
+        self.figures = real.figures
 
     async def _ask(self, name: str, effect: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         raise NotImplementedError
@@ -394,6 +402,24 @@ class LateAdapter(_AskedAdapter):
         """Answer all questions, also those that come up meanwhile."""
         while self.questions:
             self.questions.pop(0).answer()
+
+
+class AwayAdapter(_AskedAdapter):
+    """An adapter that may be away, as one whose server was stopped.
+
+    Attributes:
+        error: what it answers then, but to who only notes what to watch; None while it is there.
+    """
+
+    def __init__(self, real: MemoryAdapter) -> None:
+        super().__init__(real)
+        self.error: ServiceUnavailable | None = None
+        self.health = lambda: Health(ok=self.error is None, detail="away")
+
+    async def _ask(self, name: str, effect: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        if self.error is not None and name not in {"watch", "unwatch"}:
+            raise self.error
+        return await effect()
 
 
 class FailingAdapter(_AskedAdapter):

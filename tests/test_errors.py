@@ -55,6 +55,7 @@ TOLD_BY_HTTP = [
     (errors.TooManyRequests, 429),
     (errors.HeadTooLarge, 431),
     (errors.ServiceUnavailable, 503),
+    (errors.Unanswered, 503),
 ]
 
 

@@ -76,6 +76,10 @@ class Config:
         None, "URL of the app store, such as file:///etc/txpusher/apps.toml", shown=False
     )
     adapter: str = _setting("memory://", "URL of what connects the nodes of a cluster", shown=False)
+    adapter_required: bool = _setting(
+        default=False,
+        text="answer 503 to publishes while the other nodes cannot be reached, instead of delivering on this one alone",
+    )
     profile: str | None = _setting(
         None, "whose limits apps have unless they say otherwise: pusher for Pusher's own, or none"
     )

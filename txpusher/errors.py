@@ -353,9 +353,18 @@ class HeadTooLarge(ApiError):
 
 
 class ServiceUnavailable(ApiError):
-    """The server is stopping, or what it depends on is away."""
+    """The server is stopping, or what it depends on is away.
+
+    Attributes:
+        reason: the label of the counter of what did not get to the other nodes.
+    """
 
     status = 503
+    reason: ClassVar[str] = "bus_away"
+
+
+class Unanswered(ServiceUnavailable):
+    """The question was sent and no answer came: nobody knows whether what was asked for has happened."""
 
 
 class ConfigError(ValueError):

@@ -39,12 +39,15 @@ class Envelope(NamedTuple):
         channel: the channel whose subscribers are meant.
         frames: encoded WebSocket frames to hand on unchanged, each with the ``socket_id`` that does not get it.
         terminate: whether to end the connections of this user channel instead.
+        sender: the id of a dead node on whose behalf this is published; it comes back to whoever publishes it, and does
+            not get to that node, should it live after all. Empty for the publishing node itself.
     """
 
     app_id: str
     channel: str
     frames: Sequence[tuple[bytes, str | None]] = ()
     terminate: bool = False
+    sender: str = ""
 
 
 class Bus(Protocol):
@@ -92,6 +95,20 @@ class Left(NamedTuple):
     counts: Counts
 
 
+class Restored(NamedTuple):
+    """The answer to a restoration.
+
+    Args:
+        first_in_channel: the channel had no subscription before.
+        new_members: those whose user had no socket on the channel before.
+        counts: the channel's counts afterwards.
+    """
+
+    first_in_channel: bool
+    new_members: Sequence[PresenceMember]
+    counts: Counts
+
+
 class Roster(Protocol):
     """The shared truth about who is subscribed where. Every answer is atomic over all nodes."""
 
@@ -111,11 +128,22 @@ class Roster(Protocol):
     async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
         """Take the subscription away; unknown ones change nothing and are last of nothing."""
 
+    async def restore(
+        self,
+        app_id: str,
+        channel: str,
+        sockets: Sequence[tuple[str, PresenceMember | None]],
+    ) -> Restored:
+        """Add many subscriptions of this node again, without regard to limits; those that are there stay."""
+
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """The counts of these channels, in their order; zero for vacant ones."""
 
     async def channels(self, app_id: str, prefix: str = "") -> dict[str, Counts]:
-        """All occupied channels whose name starts with ``prefix``."""
+        """All occupied channels whose name starts with ``prefix``.
+
+        Channels of users, whose names begin with ``#``, need not be among them unless the prefix begins so, too.
+        """
 
     async def members(self, app_id: str, channel: str) -> Sequence[PresenceMember]:
         """The distinct users of a presence channel."""
@@ -148,25 +176,92 @@ class Receipts(Protocol):
         """Forget the key: its publish failed and may be tried again."""
 
 
-class Adapter(Protocol):
-    """One way of clustering: a bus, a roster, the last events and receipts, started and stopped together.
+class Quotas(Protocol):
+    """How many connections of each app there are, all nodes together."""
 
-    Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; API calls are answered 503 then.
+    async def set(self, app_id: str, connections: int, limit: int | None = None) -> bool:
+        """Say how many connections this node has, or is about to have.
+
+        Returns:
+            False when all nodes together would have more than ``limit``; nothing was changed then.
+        """
+
+
+class Node(Protocol):
+    """What an adapter tells the node that it connects to the others."""
+
+    def receive(self, envelope: Envelope) -> None:
+        """Take what another node has published."""
+
+    def dropped(self, app_id: str, reason: str) -> None:
+        """Count an envelope that was lost between the nodes."""
+
+    async def departed(self, app_id: str, channel: str, left: Left, node_id: str) -> None:
+        """Tell what follows from a subscription of a dead node having been taken away; must not raise.
+
+        Args:
+            app_id: the app of the channel.
+            channel: where it was.
+            left: as the roster would have answered the leave.
+            node_id: the dead node, for `Envelope.sender`.
+        """
+
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
+        """Write everything of this node to the roster and the quotas anew; what was away is back.
+
+        Args:
+            forgotten: whether the roster has lost its entries without anybody having been told so.
+            settling: seconds after which all nodes will have written theirs.
+
+        Raises:
+            ServiceUnavailable: it is away again; this is called once more when it is back.
+        """
+
+    async def missed(self) -> None:
+        """Tell clients how things are: what others told was not heard for a while, and all nodes are back by now.
+
+        Raises:
+            ServiceUnavailable: the roster is away; this is called once more when it is back.
+        """
+
+
+class Adapter(Protocol):
+    """One way of clustering: a bus, a roster and what else the nodes share, started and stopped together.
+
+    Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; what is local goes on then.
     """
 
     bus: Bus
     roster: Roster
+    quotas: Quotas
     last_events: LastEvents
     receipts: Receipts
 
-    async def start(self, receive: Callable[[Envelope], None]) -> None:
-        """Connect; ``receive`` is called with what other nodes publish."""
+    async def start(self, node: Node) -> None:
+        """Connect; ``node`` is told what happens on the others."""
 
     async def stop(self) -> None:
         """Leave the roster and disconnect."""
 
     def health(self) -> Health:
         """How well the adapter works right now."""
+
+    def figures(self) -> Figures:
+        """What it has done since its start."""
+
+
+class Figures(NamedTuple):
+    """Counters of an adapter.
+
+    Args:
+        commands: sent to whatever connects the nodes.
+        reconnects: connections to it that were lost and had to be made again.
+        reaped: dead nodes that this one has buried.
+    """
+
+    commands: int = 0
+    reconnects: int = 0
+    reaped: int = 0
 
 
 class Health(NamedTuple):

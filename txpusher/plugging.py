@@ -1,7 +1,8 @@
 """Parts that are chosen by a URL: its scheme names the module that makes them.
 
-``redis://...`` is the module ``redis`` of one of our packages, so a new part is one new file and no edited table;
-``my.pkg+x://...`` is somebody's own module ``my.pkg``, which may make what it likes of ``x``.
+``redis://...`` is the module ``redis`` of one of our packages, so a new part is one new file and no edited table, and
+``redis+unix://...`` is another way to reach the same; ``my.pkg+x://...`` is somebody's own module ``my.pkg``, which may
+make what it likes of ``x``.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def load(url: str, package: str, setting: str) -> ModuleType:
     scheme = _SCHEME.match(url)
     if scheme is None:
         raise ConfigError(setting, f"expected a URL with one of the schemes {_choices(package)}")
-    name = scheme["module"] or f"{package}.{scheme['ours']}"
+    ours = f"{package}.{scheme['module'] or scheme['ours']}"
+    name = ours if scheme["ours"] or _exists(ours) else scheme["module"]
     if not _exists(name):
         raise ConfigError(setting, f"there is no {scheme[0]}; expected one of {_choices(package)}")
     return import_module(name)

@@ -24,6 +24,7 @@ from txpusher.apps.memory import MemoryApps
 from txpusher.core import users, watchlists
 from txpusher.core.admission import Admission
 from txpusher.core.authorization import AuthorizationSweep
+from txpusher.core.clustering import ClusterNode
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
@@ -125,7 +126,12 @@ class PusherService(Service):
             self._liveness,
             secrets.randbelow,
             tell,
-            Options(config.activity_timeout, config.only_pusher_error, config.watchlist_delay),
+            Options(
+                config.activity_timeout,
+                config.only_pusher_error,
+                config.watchlist_delay,
+                config.adapter_required,
+            ),
         )
         self._authorization = AuthorizationSweep(self.registry)
         self._admission = Admission(
@@ -222,7 +228,7 @@ class PusherService(Service):
         self._webhooks.start()
         for part in self._sweeps():
             part.start()
-        _logged(self._adapter.start(self.registry.receive), "The adapter did not start")
+        _logged(self._adapter.start(ClusterNode(self.registry)), "The adapter did not start")
         served = self._served.start(self._app_changed, self._tell)
         _logged(served, "The app store did not start")
         self._report(open_files)

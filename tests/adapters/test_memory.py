@@ -3,7 +3,7 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts.adapter import AdapterContract
+from tests.contracts.adapter import AdapterContract, Hearing
 from tests.doubles import now
 from txpusher.adapters.memory import Hub, MemoryAdapter, MemoryLastEvents, create
 from txpusher.core.running import start
@@ -40,12 +40,14 @@ def test_nothing_waits():
     """Every answer comes at once, so that a single process runs without a Deferred."""
     adapter = create("memory://", Clock())
     for task in (
-        adapter.start(lambda _: None),
+        adapter.start(Hearing()),
         adapter.bus.watch("1", "news"),
         adapter.bus.publish(Envelope("1", "news")),
         adapter.bus.unwatch("1", "news"),
         adapter.roster.join("1", "news", "1.1"),
         adapter.roster.leave("1", "news", "1.1"),
+        adapter.roster.restore("1", "news", [("1.1", None)]),
+        adapter.quotas.set("1", 1, 1),
         adapter.roster.counts("1", ["news"]),
         adapter.roster.channels("1"),
         adapter.roster.members("1", "news"),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from txpusher.interfaces import Adapter, Envelope, Left
+from txpusher.interfaces import Adapter, Envelope, Left, Restored
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 ANN = PresenceMember("ann", '{"name":"Ann"}')
@@ -28,6 +28,42 @@ class Node(NamedTuple):
 
     adapter: Adapter
     received: list[Envelope]
+
+
+class Hearing:
+    """A `txpusher.interfaces.Node` that remembers what it is told.
+
+    Attributes:
+        received, drops, departures, returns: the arguments of each call.
+        misses: how often it was told that it missed something.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Envelope] = []
+        self.drops: list[tuple[str, str]] = []
+        self.departures: list[tuple[str, str, Left, str]] = []
+        self.returns: list[bool] = []
+        self.misses = 0
+
+    def receive(self, envelope: Envelope) -> None:
+        """Remember an envelope."""
+        self.received.append(envelope)
+
+    def dropped(self, app_id: str, reason: str) -> None:
+        """Remember a loss."""
+        self.drops.append((app_id, reason))
+
+    async def departed(self, app_id: str, channel: str, left: Left, node_id: str) -> None:
+        """Remember a departure."""
+        self.departures.append((app_id, channel, left, node_id))
+
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
+        """Remember a return."""
+        self.returns.append(forgotten)
+
+    async def missed(self) -> None:
+        """Remember that something was missed."""
+        self.misses += 1
 
 
 def awaited(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Any]:
@@ -69,10 +105,12 @@ class AdapterContract:
 
     async def nodes(self, count: int) -> list[Node]:
         """Start a cluster."""
-        nodes = [Node(adapter, []) for adapter in self.make_nodes(count)]
-        for adapter, received in nodes:
-            await adapter.start(received.append)
+        nodes = []
+        for adapter in self.make_nodes(count):
+            hearing = Hearing()
             self.started.append(adapter)
+            await adapter.start(hearing)
+            nodes.append(Node(adapter, hearing.received))
         return nodes
 
     async def roster(self) -> Any:
@@ -433,6 +471,65 @@ class AdapterContract:
             assert joined[:4] == (True, True, True, Counts(1, 1))
             assert await roster.leave("1", "presence-x", "1.1") == Left(True, ANN, NOBODY)
             assert await roster.channels("1") == {}
+
+    @awaited
+    async def test_restoring_what_is_there_changes_nothing(self) -> None:
+        """A node may write its subscriptions again at any time: those that are there are first of nothing."""
+        roster = await self.roster()
+        await roster.join("1", "presence-x", "1.1", ANN)
+        restored = await roster.restore("1", "presence-x", [("1.1", ANN)])
+        assert restored == Restored(False, [], Counts(1, 1))
+        await roster.join("1", "news", "1.1")
+        assert await roster.restore("1", "news", [("1.1", None)]) == Restored(False, [], Counts(1))
+
+    @awaited
+    async def test_restoring_what_is_gone(self) -> None:
+        """What is restored is there as after a join, and says what it is the first of."""
+        first, second = (node.adapter.roster for node in await self.nodes(2))
+        ann_again = PresenceMember("ann", '{"tab":2}')
+        sockets = [("1.1", ANN), ("2.2", ann_again), ("3.3", BOB)]
+        restored = await first.restore("1", "presence-x", sockets)
+        assert (restored.first_in_channel, restored.counts) == (True, Counts(3, 2))
+        assert list(restored.new_members) == [ANN, BOB]
+        assert sorted(await second.members("1", "presence-x"), key=str) == [ANN, BOB]
+        restored = await second.restore("1", "presence-x", [("4.4", BOB), ("5.5", None)])
+        assert restored == Restored(False, [], Counts(5, 2))
+        assert (await first.leave("1", "presence-x", "3.3")).last_for_user is None
+        assert await first.leave("1", "presence-x", "4.4") == Left(False, BOB, Counts(3, 1))
+        assert (await second.restore("1", "news", [("1.1", None)])).first_in_channel
+
+    @awaited
+    async def test_restoring_many(self) -> None:
+        """A node with many subscriptions on one channel has all of them again, and the channel is occupied once."""
+        roster = await self.roster()
+        sockets = [(f"{i}.1", PresenceMember(f"user{i % 500}")) for i in range(1000)]
+        restored = await roster.restore("1", "presence-x", sockets)
+        assert (restored.first_in_channel, restored.counts) == (True, Counts(1000, 500))
+        assert len(restored.new_members) == 500
+        assert (await roster.restore("1", "presence-x", [])) == Restored(False, [], NOBODY)
+
+    # Quotas
+
+    @awaited
+    async def test_all_nodes_share_a_quota(self) -> None:
+        """The connections of all nodes together stay within the limit; a refusal changes nothing."""
+        first, second = (node.adapter.quotas for node in await self.nodes(2))
+        assert await first.set("1", 2, 3)
+        assert await second.set("1", 1, 3)
+        assert not await second.set("1", 2, 3)
+        assert not await first.set("1", 3, 3)
+        assert await first.set("1", 1, 3)
+        assert await second.set("1", 2, 3)
+        assert await first.set("2", 3, 3)
+
+    @awaited
+    async def test_a_count_without_a_limit_is_taken(self) -> None:
+        """Whoever only says what there is, as when connections are lost, is not asked about the limit."""
+        first, second = (node.adapter.quotas for node in await self.nodes(2))
+        assert await first.set("1", 5)
+        assert not await second.set("1", 1, 5)
+        assert await first.set("1", 0)
+        assert await second.set("1", 5, 5)
 
     # Last events
 

@@ -1,6 +1,10 @@
 """Frames that wait for what has to come before them."""
 
-from txpusher.core.holding import Hold
+import pytest
+
+from txpusher.core.holding import Hold, since
+from txpusher.model import PresenceMember
+from txpusher.protocol import codec
 
 
 def test_held_and_released():
@@ -24,3 +28,52 @@ def test_released_again():
     hold.release()
     hold.release()
     assert sent == [b"1"]
+
+
+def test_something_else_in_its_place():
+    """What is kept can be looked at, and something else sent instead, also nothing."""
+    sent = []
+    hold = Hold(sent.append)
+    assert hold.held == b""
+    hold.send(b"1")
+    hold.send(b"2")
+    assert hold.held == b"12"
+    hold.release(b"2")
+    assert hold.held == b""
+    assert sent == [b"2"]
+    other = Hold(sent.append)
+    other.send(b"1")
+    other.release(b"")
+    assert sent == [b"2"]
+
+
+def added(user):
+    """Frame an arrival."""
+    return codec.member_added("presence-x", PresenceMember(user))
+
+
+def removed(user):
+    """Frame a departure."""
+    return codec.member_removed("presence-x", user)
+
+
+EVENT = codec.channel_event("e", "presence-x", "{}")
+
+
+@pytest.mark.parametrize(
+    ("held", "news"),
+    [
+        ([], []),
+        ([EVENT], [EVENT]),
+        ([added("ann")], []),
+        ([added("bob")], [added("bob")]),
+        ([removed("ann")], [removed("ann")]),
+        ([removed("bob")], []),
+        ([added("bob"), EVENT, removed("bob")], [added("bob"), EVENT, removed("bob")]),
+        ([removed("bob"), added("bob")], [added("bob")]),
+        ([removed("ann"), added("ann"), added("ann")], [removed("ann"), added("ann")]),
+    ],
+)
+def test_since(held, news):
+    """What a list with ann on it has in it is left out; what happened after it was made is not."""
+    assert since(b"".join(held), ["ann"]) == b"".join(news)

@@ -11,6 +11,7 @@ from tests.doubles import APP, FailingAdapter, limited
 from tests.wire_doubles import Api, event, http, publish, signed
 from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import ApiCalled
+from txpusher.core.registry import Options
 from txpusher.errors import ServiceUnavailable
 
 BATCH = "/apps/1/batch_events"
@@ -406,13 +407,14 @@ def test_a_bug_is_answered_and_logged(way):
 
 
 def test_what_is_away_for_now_is_answered_503(way):
-    """An adapter that says that it is away is answered 503 and logged in one line, without a traceback."""
+    """Where the adapter is required and away, a publish is answered 503 and logged in one line, without a traceback."""
     api = Api()
 
     async def away(envelope):
         raise ServiceUnavailable("Redis is away")
 
     api.node.adapter.bus.publish = away
+    api.node.registry.options = Options(adapter_required=True)
     with capturedLogs() as logs:
         response = way.ask(api, publish(event()))
     assert (response.status, response.error) == (503, "Redis is away")

@@ -1,6 +1,7 @@
 """What a registry holds at the moment it is asked."""
 
 from tests.doubles import APP, Node
+from txpusher.interfaces import Figures
 from txpusher.metrics.snapshot import take
 from txpusher.model import App
 
@@ -9,7 +10,7 @@ OTHER = App("2", "key2", "secret2")
 
 def test_an_empty_server():
     """A server that nobody came to has nothing, and zeros for the apps that are known."""
-    assert take(Node().registry, (), {}) == ({}, {}, {}, {}, 0, True)
+    assert take(Node().registry, (), {}) == ({}, {}, {}, {}, 0, True, True, Figures())
     assert take(Node().registry, ("1", "2"), {}).connected == {"1": 0, "2": 0}
 
 

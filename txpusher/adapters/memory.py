@@ -10,11 +10,11 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from txpusher.core.expiring import Expiring
-from txpusher.interfaces import Envelope, Health, Joined, Left
+from txpusher.interfaces import Envelope, Figures, Health, Joined, Left, Restored
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 if TYPE_CHECKING:
-    from txpusher.interfaces import Clock
+    from txpusher.interfaces import Clock, Node
 
 _NOBODY = Counts()
 
@@ -25,10 +25,11 @@ def create(url: str, clock: Clock) -> MemoryAdapter:
 
 
 class Hub:
-    """What the nodes of one process share: the buses, one roster, the last events and receipts."""
+    """What the nodes of one process share: the buses, one roster, quotas, the last events and receipts."""
 
     def __init__(self, clock: Clock) -> None:
         self.buses: list[MemoryBus] = []
+        self.connections: dict[str, dict[MemoryQuotas, int]] = {}
         self.roster = MemoryRoster()
         self.last_events = MemoryLastEvents(clock)
         self.receipts = MemoryReceipts(clock)
@@ -39,13 +40,14 @@ class MemoryAdapter:
 
     def __init__(self, hub: Hub) -> None:
         self.bus = MemoryBus(hub)
+        self.quotas = MemoryQuotas(hub)
         self.roster = hub.roster
         self.last_events = hub.last_events
         self.receipts = hub.receipts
 
-    async def start(self, receive: Callable[[Envelope], None]) -> None:
+    async def start(self, node: Node) -> None:
         """Be reached by the other nodes of the hub."""
-        self.bus.receive = receive
+        self.bus.receive = node.receive
 
     async def stop(self) -> None:
         """Be reached no longer."""
@@ -54,6 +56,10 @@ class MemoryAdapter:
     def health(self) -> Health:
         """Memory is always there."""
         return Health()
+
+    def figures(self) -> Figures:
+        """Nothing goes over a wire, and no node dies alone."""
+        return Figures()
 
 
 class MemoryBus:
@@ -153,6 +159,21 @@ class MemoryRoster:
         if not there.sockets:
             del self._apps[app_id][channel]
 
+    async def restore(
+        self,
+        app_id: str,
+        channel: str,
+        sockets: Sequence[tuple[str, PresenceMember | None]],
+    ) -> Restored:
+        """See `txpusher.interfaces.Roster`."""
+        first, new, counts = False, [], _NOBODY
+        for socket_id, member in sockets:
+            joined = await self.join(app_id, channel, socket_id, member)
+            first, counts = first or joined.first_in_channel, joined.counts
+            if member is not None and joined.first_for_user:
+                new.append(member)
+        return Restored(first, new, counts)
+
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {})
@@ -169,6 +190,22 @@ class MemoryRoster:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {}).get(channel)
         return there.members() if there else ()
+
+
+class MemoryQuotas:
+    """How many connections each node of the hub has."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._connections = hub.connections
+
+    async def set(self, app_id: str, connections: int, limit: int | None = None) -> bool:
+        """See `txpusher.interfaces.Quotas`."""
+        nodes = self._connections.setdefault(app_id, {})
+        others = sum(nodes.values()) - nodes.get(self, 0)
+        if limit is not None and others + connections > limit:
+            return False
+        nodes[self] = connections
+        return True
 
 
 class MemoryLastEvents:

@@ -20,7 +20,6 @@ from txpusher.errors import (
     ConnectRateExceeded,
     OriginNotAllowed,
     OverCapacity,
-    OverQuota,
     ServiceUnavailable,
     ShuttingDown,
     TlsRequired,
@@ -85,6 +84,8 @@ class Admission:
         try:
             app = await self._app(handshake)
             self._check(app, handshake)
+            await self._registry.quota.enter(app)
+            self._check_open()  # once more: so may the other nodes
         except ConnectionEnded as problem:
             self._registry.tell(ConnectionRefused(app.id if app else "", problem.reason))
             raise
@@ -134,9 +135,6 @@ class Admission:
             and registry.connection_count() >= self._max_connections
         ):
             raise OverCapacity
-        quota = app.limits.max_connections
-        if quota is not None and registry.counted(app.id) >= quota:
-            raise OverQuota
 
 
 class _RefusedOrigins:

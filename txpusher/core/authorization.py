@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from txpusher.core.occurrences import ConnectionRefused
+from txpusher.core.running import start_logged
 from txpusher.errors import ConnectionEnded, NotAuthorizedInTime, OverQuota
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ def authorized(connection: Connection) -> None:
     local = connection.registry.apps[connection.app.id]
     if local.unauthorized.pop(connection, None) is None:
         return
-    quota = connection.app.limits.max_connections
-    if quota is not None and local.counted() > quota:
+    start_logged(_check_quota(connection), "The quota of an app could not be looked at")
+
+
+async def _check_quota(connection: Connection) -> None:
+    if not await connection.registry.quota.has_place(connection.app) and not connection.closed:
         _turn_away(connection, OverQuota())
 
 

@@ -37,6 +37,20 @@ async def count_changed(registry: ChannelRegistry, channel: Channel, count: int)
         channel.count_call = registry.clock.callLater(INTERVAL, _tell_later, registry, channel)
 
 
+async def count_departed(registry: ChannelRegistry, app_id: str, name: str, count: int) -> None:
+    """Tell the new count of a channel that may have no subscriber here, after a dead node's was taken away."""
+    app = registry.app(app_id)
+    if app is None or not app.subscription_count:
+        return
+    channel = registry.apps[app_id].channels.get(name)
+    if channel is not None:
+        await count_changed(registry, channel, count)
+        return
+    registry.tell(SubscriptionCountChanged(app_id, name, count))
+    if 0 < count <= FREQUENT_UP_TO:
+        await registry.broadcast(app_id, name, codec.subscription_count(name, count))
+
+
 def _tell_later(registry: ChannelRegistry, channel: Channel) -> None:
     channel.count_call = None
     start_logged(_tell_current(registry, channel), "Subscribers were not told their number")

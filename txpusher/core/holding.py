@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from txpusher.protocol.frames import membership, split
 
 
 class Hold:
@@ -25,8 +27,36 @@ class Hold:
         else:
             self._held.append(frame)
 
-    def release(self) -> None:
-        """Send what was kept, in order, and keep nothing from now on."""
+    @property
+    def held(self) -> bytes:
+        """What is kept: complete frames, one behind the other."""
+        return b"".join(self._held or ())
+
+    def release(self, frames: bytes | None = None) -> None:
+        """Send what was kept, in order, and keep nothing from now on.
+
+        Args:
+            frames: is sent in its place.
+        """
         held, self._held = self._held, None
-        for frame in held or ():
+        for frame in (held or ()) if frames is None else filter(None, [frames]):
             self._send(frame)
+
+
+def since(frames: bytes, members: Iterable[str]) -> bytes:
+    """Leave out what a list of members knows already: who came before it was made, and who was gone by then.
+
+    Args:
+        frames: what was held while the list was awaited.
+        members: the user ids on the list.
+    """
+    known, news = set(members), []
+    for frame in split(frames):
+        change = membership(frame)
+        if change is not None:
+            came, user_id = change
+            if came is (user_id in known):
+                continue
+            (known.add if came else known.discard)(user_id)
+        news.append(frame)
+    return b"".join(news)

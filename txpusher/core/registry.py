@@ -14,14 +14,23 @@ from txpusher.core import users
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
 from txpusher.core.draining import drain
-from txpusher.core.occurrences import ConnectionLost, ConnectionOpened, Occurrence
-from txpusher.core.running import start_logged
-from txpusher.errors import AppDisabled, ConnectionEnded, UnknownApp
+from txpusher.core.occurrences import (
+    ConnectionLost,
+    ConnectionOpened,
+    MessageDropped,
+    Occurrence,
+)
+from txpusher.core.outage import Outage
+from txpusher.core.quota import ConnectionQuota
+from txpusher.core.running import start, start_logged
+from txpusher.errors import AppDisabled, ConnectionEnded, ServiceUnavailable, UnknownApp
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
 from txpusher.protocol.names import Kind, kind_of, new_socket_id
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from txpusher.core.liveness import Liveness
     from txpusher.interfaces import Adapter, Call, Clock, Wire
     from txpusher.model import App, Event
@@ -37,11 +46,13 @@ class Options(NamedTuple):
         activity_timeout: seconds of silence, as announced to clients.
         only_pusher_error: tell failed subscriptions by ``pusher:error`` alone.
         watchlist_delay: seconds a user may be away before watchers are told.
+        adapter_required: refuse to publish while the other nodes cannot be reached.
     """
 
     activity_timeout: int = 120
     only_pusher_error: bool = False
     watchlist_delay: float = 0.0
+    adapter_required: bool = False
 
 
 class LocalApp:
@@ -79,6 +90,10 @@ class ChannelRegistry:
         randbelow: draws socket ids, as `secrets.randbelow`.
         tell: hears every occurrence.
         options: see `Options`.
+
+    Attributes:
+        quota: keeps apps within their connection quotas.
+        outage: what the roster has to be told when it is back.
     """
 
     def __init__(
@@ -95,6 +110,8 @@ class ChannelRegistry:
         self.tell = tell
         self.options = options
         self.apps: dict[str, LocalApp] = {}
+        self.quota = ConnectionQuota(self)
+        self.outage = Outage(self)
         self._liveness = liveness
         self._randbelow = randbelow
 
@@ -127,6 +144,7 @@ class ChannelRegistry:
         for channel, _ in connection.subscriptions.values():
             channel.remove(connection)
         users.forget(connection)
+        self.quota.changed(connection.app)
         self.tell(ConnectionLost(connection.app.id, connection.socket_id))
 
     def connections(self) -> list[Connection]:
@@ -218,19 +236,51 @@ class ChannelRegistry:
     # Events
 
     async def publish(self, app: App, events: Iterable[Event]) -> None:
-        """Publish validated events, in order; the frames of one channel go out together."""
+        """Publish validated events, in order; the frames of one channel go out together.
+
+        Raises:
+            ServiceUnavailable: the other nodes cannot be reached, and the operator requires it.
+        """
+        required = self.options.adapter_required
+        if required and not self.adapter.health().ok:
+            raise ServiceUnavailable("The other nodes cannot be reached (setting adapter_required)")
         frames: dict[str, list[tuple[bytes, str | None]]] = {}
+        caching: list[Deferred[None] | None] = []
         for event in events:
             for name in event.channels:
                 frame = codec.channel_event(event.name, name, event.data)
                 frames.setdefault(name, []).append((frame, event.socket_id))
                 if "cache-" in name and kind_of(name).is_cache:
-                    ttl = app.limits.cache_ttl
-                    await self.adapter.last_events.put(app.id, name, event.name, event.data, ttl)
+                    caching.append(start(self._cache(app, name, event)))
         for name, channel_frames in frames.items():
             self.deliver(app.id, name, channel_frames)
         for name, channel_frames in frames.items():
-            await self.adapter.bus.publish(Envelope(app.id, name, channel_frames))
+            await self.hand_on(Envelope(app.id, name, channel_frames), required=required)
+        for cached in caching:
+            if cached is not None:
+                await cached
+
+    async def _cache(self, app: App, name: str, event: Event) -> None:
+        # It is on its way before the event is, so whoever does not receive the one finds the other; nobody's
+        # delivery waits until it has arrived.
+        ttl = app.limits.cache_ttl
+        try:
+            await self.adapter.last_events.put(app.id, name, event.name, event.data, ttl)
+        except ServiceUnavailable as error:
+            self.tell(MessageDropped(app.id, error.reason))
+
+    async def hand_on(self, envelope: Envelope, *, required: bool = False) -> None:
+        """Send an envelope to the other nodes; while they cannot be reached it is dropped and counted.
+
+        Raises:
+            ServiceUnavailable: they cannot be reached, and that is ``required``.
+        """
+        try:
+            await self.adapter.bus.publish(envelope)
+        except ServiceUnavailable as error:
+            self.tell(MessageDropped(envelope.app_id, error.reason))
+            if required:
+                raise
 
     async def broadcast(
         self, app_id: str, name: str, frame: bytes, excluded: Connection | None = None
@@ -238,7 +288,7 @@ class ChannelRegistry:
         """Send one frame to a channel's subscribers on every node."""
         frames = [(frame, None if excluded is None else excluded.socket_id)]
         self.deliver(app_id, name, frames)
-        await self.adapter.bus.publish(Envelope(app_id, name, frames))
+        await self.hand_on(Envelope(app_id, name, frames))
 
     def deliver(self, app_id: str, name: str, frames: Sequence[tuple[bytes, str | None]]) -> None:
         """Send frames to a channel's subscribers in this process."""

@@ -12,6 +12,9 @@ from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txpusher.errors import ServiceUnavailable
 
 T = TypeVar("T")
 
@@ -36,9 +39,14 @@ def start(task: Coroutine[Any, Any, T]) -> Deferred[T] | None:
 
 def start_logged(task: Coroutine[Any, Any, None], what: str) -> None:
     """Run ``task``, for which nobody waits; what goes wrong is logged with the sentence ``what``."""
-    Deferred.fromCoroutine(task).addErrback(
-        lambda failure: _log.failure("{what}", failure, what=what)
-    )
+
+    def log(failure: Failure) -> None:
+        if failure.check(ServiceUnavailable):
+            _log.warn("{what}: {why}", what=what, why=failure.getErrorMessage())
+        else:
+            _log.failure("{what}", failure, what=what)
+
+    Deferred.fromCoroutine(task).addErrback(log)
 
 
 @coroutine

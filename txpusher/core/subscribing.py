@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from txpusher.core.authorization import authorized
 from txpusher.core.counting import count_changed
+from txpusher.core.holding import Hold, since
 from txpusher.core.occurrences import (
     CacheMissed,
     ChannelOccupied,
@@ -21,12 +22,15 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
-from txpusher.errors import PresenceChannelFull, TooManySubscriptions
+from txpusher.core.outage import UNKNOWN
+from txpusher.errors import PresenceChannelFull, ServiceUnavailable, TooManySubscriptions
 from txpusher.protocol import codec
+from txpusher.protocol.frames import split
 
 if TYPE_CHECKING:
     from txpusher.core.channel import Channel
     from txpusher.core.connection import Connection
+    from txpusher.core.registry import ChannelRegistry
     from txpusher.interfaces import Joined, Left
     from txpusher.model import PresenceMember
     from txpusher.protocol.names import Kind
@@ -39,36 +43,35 @@ async def subscribe(
 ) -> None:
     """Put an authorized connection on a channel and confirm it; again is confirmed again.
 
+    The connection receives from before the roster is asked, and what arrives is held back until the client has read
+    what comes first: so nothing is missed and nothing comes too early, however late the answers are.
+
     Raises:
         TooManySubscriptions: the connection is on as many channels as the app allows.
         PresenceChannelFull: the presence channel has as many users as the app allows.
     """
     _check_room(connection, name)
     registry, app = connection.registry, connection.app
-    limit = app.limits.max_presence_members
     channel = await registry.open_channel(app.id, name, kind)
     try:
-        again = name in connection.subscriptions
-        joined = await registry.adapter.roster.join(
-            app.id, name, connection.socket_id, member, limit
-        )
-        if not joined.accepted:
-            raise PresenceChannelFull(
-                f"{name} has the {limit} members it may have (setting max_presence_members)"
-            )
-        if not again:
-            _arrived(connection, channel, member, joined)
-        _confirm(connection, channel, joined)
-        if again:
+        if name in connection.subscriptions:
+            _confirm(connection, channel, await _join(connection, channel, member))
             return
+        hold = Hold(connection.wire.send)
+        if not connection.closed:
+            channel.add(connection, hold.send)
+        joined = await _join(connection, channel, member)
+        _arrived(connection, channel, member, joined)
+        _confirm(connection, channel, joined)
+        await _go_on(connection, channel, hold, joined)
         if member is not None and joined.first_for_user:
             frame = codec.member_added(name, member)
             await registry.broadcast(app.id, name, frame, excluded=connection)
-        if kind.is_cache:
-            await _replay(connection, name)
-        if app.subscription_count and not kind.is_presence:
+        if app.subscription_count and not kind.is_presence and joined.counts is not UNKNOWN:
             await count_changed(registry, channel, joined.counts.subscriptions)
     finally:
+        if name not in connection.subscriptions:
+            channel.remove(connection)
         await registry.release(channel)
 
 
@@ -80,6 +83,22 @@ def _check_room(connection: Connection, name: str) -> None:
         )
 
 
+async def _join(connection: Connection, channel: Channel, member: PresenceMember | None) -> Joined:
+    registry, app, name = connection.registry, connection.app, channel.name
+    limit = app.limits.max_presence_members
+    try:
+        joined = await registry.adapter.roster.join(
+            app.id, name, connection.socket_id, member, limit
+        )
+    except ServiceUnavailable as error:
+        joined = registry.outage.subscribe(connection, channel, member, error)
+    if not joined.accepted:
+        raise PresenceChannelFull(
+            f"{name} has the {limit} members it may have (setting max_presence_members)"
+        )
+    return joined
+
+
 def _arrived(
     connection: Connection,
     channel: Channel,
@@ -88,12 +107,10 @@ def _arrived(
 ) -> None:
     app_id, name, tell = channel.app_id, channel.name, connection.registry.tell
     connection.subscriptions[name] = (channel, member)
-    # The members were counted a moment ago, and what happens from here on comes after the confirmation, which is
-    # sent before anything is waited for.
-    if not connection.closed:
-        channel.add(connection)
-        if not channel.kind.is_public:
-            authorized(connection)
+    if connection.closed:
+        channel.remove(connection)
+    elif not channel.kind.is_public:
+        authorized(connection)
     tell(Subscribed(app_id, name, channel.kind))
     if joined.first_in_channel:
         tell(ChannelOccupied(app_id, name))
@@ -109,14 +126,33 @@ def _confirm(connection: Connection, channel: Channel, joined: Joined) -> None:
         connection.send(codec.presence_succeeded(name, joined.members))
 
 
-async def _replay(connection: Connection, name: str) -> None:
-    app_id, registry = connection.app.id, connection.registry
-    cached = await registry.adapter.last_events.get(app_id, name)
-    if cached is not None:
-        connection.send(codec.channel_event(cached.name, name, cached.data))
-    else:
+async def _go_on(connection: Connection, channel: Channel, hold: Hold, joined: Joined) -> None:
+    """Send what comes after the confirmation: the cached event, then what was held back, then what comes."""
+    if channel.kind.is_cache:
+        await _replay(connection, channel, hold)
+    if connection.closed:
+        return
+    held = hold.held
+    if held and channel.kind.is_presence:
+        held = since(held, [member.user_id for member in joined.members])
+    hold.release(held)
+    channel.replace(connection, connection.wire.send)
+
+
+async def _replay(connection: Connection, channel: Channel, hold: Hold) -> None:
+    app_id, name, registry = channel.app_id, channel.name, connection.registry
+    try:
+        cached = await registry.adapter.last_events.get(app_id, name)
+    except ServiceUnavailable:
+        cached = None
+    if cached is None:
         registry.tell(CacheMissed(app_id, name))
         connection.send(codec.cache_miss(name))
+        return
+    frame = codec.channel_event(cached.name, name, cached.data)
+    # What was published a moment ago arrives by itself.
+    if frame not in split(hold.held):
+        connection.send(frame)
 
 
 async def unsubscribe(connection: Connection, name: str) -> None:
@@ -124,12 +160,14 @@ async def unsubscribe(connection: Connection, name: str) -> None:
     subscription = connection.subscriptions.pop(name, None)
     if subscription is None:
         return
-    registry, (channel, _) = connection.registry, subscription
+    registry, (channel, member) = connection.registry, subscription
     channel.remove(connection)
     registry.tell(Unsubscribed(channel.app_id, name, channel.kind))
     try:
         left = await registry.adapter.roster.leave(channel.app_id, name, connection.socket_id)
         await _departed(connection, channel, left)
+    except ServiceUnavailable:
+        registry.outage.unsubscribe(connection, channel, member)
     finally:
         await registry.drop_if_unused(channel)
 
@@ -137,15 +175,20 @@ async def unsubscribe(connection: Connection, name: str) -> None:
 async def _departed(connection: Connection, channel: Channel, left: Left) -> None:
     app_id, name, registry = channel.app_id, channel.name, connection.registry
     gone = left.last_for_user
-    if gone is not None:
-        registry.tell(MemberRemoved(app_id, name, gone.user_id))
-    if left.last_in_channel:
-        registry.tell(ChannelVacated(app_id, name))
+    tell_departure(registry, app_id, name, left)
     # The facts are told: they are true whatever becomes of the broadcasts.
     if gone is not None:
         await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
     elif connection.app.subscription_count and not channel.kind.is_presence:
         await count_changed(registry, channel, left.counts.subscriptions)
+
+
+def tell_departure(registry: ChannelRegistry, app_id: str, name: str, left: Left) -> None:
+    """Tell the facts that follow from a leave."""
+    if left.last_for_user is not None:
+        registry.tell(MemberRemoved(app_id, name, left.last_for_user.user_id))
+    if left.last_in_channel:
+        registry.tell(ChannelVacated(app_id, name))
 
 
 async def leave_all(connection: Connection) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
-from txpusher.errors import Terminated
+from txpusher.core.outage import Place
+from txpusher.errors import ServiceUnavailable, Terminated
 from txpusher.interfaces import Envelope
 from txpusher.protocol.names import Kind, user_channel
 
@@ -32,11 +33,20 @@ async def sign_in(connection: Connection, user: User) -> None:
             channel.add(connection)
         if again:
             return
-        joined = await registry.adapter.roster.join(app_id, channel.name, connection.socket_id)
-        if joined.first_in_channel:
-            await watchlists.came_online(registry, connection.app, user.id)
+        await _come(connection, channel, user)
     finally:
         await registry.release(channel)
+
+
+async def _come(connection: Connection, channel: Channel, user: User) -> None:
+    registry, app = connection.registry, connection.app
+    try:
+        joined = await registry.adapter.roster.join(app.id, channel.name, connection.socket_id)
+    except ServiceUnavailable as error:
+        registry.outage.join(Place(app.id, channel.name, connection.socket_id), error)
+        return
+    if joined.first_in_channel:
+        await watchlists.came_online(registry, app, user.id)
 
 
 async def sign_out(connection: Connection) -> None:
@@ -51,6 +61,8 @@ async def sign_out(connection: Connection) -> None:
         )
         if left.last_in_channel:
             await watchlists.went_offline(registry, app, user.id)
+    except ServiceUnavailable:
+        registry.outage.leave(Place(app.id, user_channel(user.id), connection.socket_id), None)
     finally:
         await watchlists.unwatch(connection)
         if channel is not None:

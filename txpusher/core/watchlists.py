@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 from txpusher.core.holding import Hold
 from txpusher.core.running import start_logged
+from txpusher.errors import ServiceUnavailable
 from txpusher.protocol import codec
-from txpusher.protocol.names import Kind, user_channel, watchlist_channel
+from txpusher.protocol.names import (
+    Kind,
+    user_channel,
+    user_of_watchlist,
+    watchlist_channel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +57,39 @@ async def _tell_state(connection: Connection, user_ids: Sequence[str]) -> None:
     if not connection.closed:
         for channel in connection.watching:
             channel.add(connection, hold.send)
-    names = [user_channel(user_id) for user_id in user_ids]
-    counts = await connection.registry.adapter.roster.counts(connection.app.id, names)
-    there = [count.subscriptions > 0 for count in counts]
+    there = await _online(connection.registry, connection.app.id, user_ids)
     online = [user_id for user_id, is_there in zip(user_ids, there, strict=True) if is_there]
     offline = [user_id for user_id, is_there in zip(user_ids, there, strict=True) if not is_there]
     connection.send(codec.watchlist_events(online, offline))
     hold.release()
     for channel in connection.watching:
         channel.replace(connection, connection.wire.send)
+
+
+async def tell_state(registry: ChannelRegistry, channels: Sequence[Channel]) -> None:
+    """Tell the watchers of this node whether the users of these watchlist channels of one app are online.
+
+    Raises:
+        ServiceUnavailable: the roster is away.
+    """
+    app_id = channels[0].app_id
+    users = [user_of_watchlist(channel.name) for channel in channels]
+    counts = await registry.adapter.roster.counts(app_id, [user_channel(user) for user in users])
+    for channel, user_id, count in zip(channels, users, counts, strict=True):
+        online, offline = ([user_id], []) if count.subscriptions else ([], [user_id])
+        frame = codec.watchlist_events(online, offline)
+        registry.deliver(app_id, channel.name, [(frame, None)])
+
+
+async def _online(registry: ChannelRegistry, app_id: str, user_ids: Sequence[str]) -> list[bool]:
+    """Tell of each user whether it is signed in anywhere; while the roster is away, whether it is here."""
+    names = [user_channel(user_id) for user_id in user_ids]
+    try:
+        counts = await registry.adapter.roster.counts(app_id, names)
+    except ServiceUnavailable:
+        channels = registry.apps[app_id].channels
+        return [name in channels and bool(channels[name].subscribers) for name in names]
+    return [count.subscriptions > 0 for count in counts]
 
 
 async def unwatch(connection: Connection) -> None:
@@ -96,8 +126,8 @@ def _still_away(registry: ChannelRegistry, app: App, user_id: str) -> None:
 
 async def _tell_if_away(registry: ChannelRegistry, app: App, user_id: str) -> None:
     # The user may be back on another node.
-    (counts,) = await registry.adapter.roster.counts(app.id, [user_channel(user_id)])
-    if not counts.subscriptions:
+    (online,) = await _online(registry, app.id, [user_id])
+    if not online:
         await _tell(registry, app, user_id, codec.watchlist_events([], [user_id]))
 
 

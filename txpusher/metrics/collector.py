@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from txpusher.interfaces import Figures
 from txpusher.metrics.families import Families, Labels, Samples
 from txpusher.metrics.histogram import Histogram
 from txpusher.metrics.observer import MetricsObserver
@@ -57,6 +58,8 @@ class Snapshot(NamedTuple):
         webhooks: webhook events that wait, by app id and kind; zeros for kinds that are wanted.
         apps_known: apps that are served.
         app_store_ok: whether these are those that are written in the app store now.
+        adapter_up: whether the other nodes can be reached.
+        adapter: what the adapter has done.
     """
 
     connected: Mapping[str, int]
@@ -65,6 +68,8 @@ class Snapshot(NamedTuple):
     webhooks: Mapping[tuple[str, str], int] = MappingProxyType({})
     apps_known: int = 0
     app_store_ok: bool = True
+    adapter_up: bool = True
+    adapter: Figures = Figures()
 
 
 class AppsCollector(Collector):

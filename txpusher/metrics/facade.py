@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from txpusher.metrics.adapter import AdapterCollector
 from txpusher.metrics.collector import AppsCollector, Snapshot
 from txpusher.metrics.families import Families
 from txpusher.metrics.lag import EventLoopLag
@@ -43,6 +44,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         families = Families(prefix, port)
         self.registry.register(AppsCollector(families, snapshot, self.observer))
+        self.registry.register(AdapterCollector(families, snapshot))
         self.registry.register(ProcessMetrics(families, self._lag))
 
     def start(self) -> None:

@@ -20,7 +20,7 @@ def take(
     *,
     store_ok: bool = True,
 ) -> Snapshot:
-    """Count connections, channels and subscriptions.
+    """Count connections, channels and subscriptions, and ask the adapter how it is.
 
     Args:
         registry: holds them.
@@ -40,4 +40,14 @@ def take(
             for channel in local.channels.values()
             if channel.kind is not Kind.WATCHLIST
         )
-    return Snapshot(connected, channels, subscriptions, webhooks, known, store_ok)
+    adapter = registry.adapter
+    return Snapshot(
+        connected,
+        channels,
+        subscriptions,
+        webhooks,
+        known,
+        store_ok,
+        adapter.health().ok,
+        adapter.figures(),
+    )

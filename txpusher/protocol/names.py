@@ -109,9 +109,19 @@ def user_channel(user_id: str) -> str:
     return USER_CHANNEL_PREFIX + user_id
 
 
+def user_of_channel(name: str) -> str:
+    """Give the user whose channel this is; the reverse of `user_channel`."""
+    return name[len(USER_CHANNEL_PREFIX) :]
+
+
 def watchlist_channel(user_id: str) -> str:
     """Name the channel on which watchers of a user are told of the user's coming and going."""
     return WATCHLIST_CHANNEL_PREFIX + user_id
+
+
+def user_of_watchlist(name: str) -> str:
+    """Give the user whose watchers this channel tells; the reverse of `watchlist_channel`."""
+    return name[len(WATCHLIST_CHANNEL_PREFIX) :]
 
 
 def is_socket_id(text: object) -> bool:

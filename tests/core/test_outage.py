@@ -1,0 +1,422 @@
+"""Going on while the roster is away, and telling it everything when it is back."""
+
+import pytest
+
+from tests.doubles import APP, AwayAdapter, Client, InstantClock, Node, data, limited, now
+from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.occurrences import (
+    CacheMissed,
+    ChannelOccupied,
+    ChannelVacated,
+    MemberAdded,
+    MemberRemoved,
+    MessageDropped,
+)
+from txpusher.core.outage import Place
+from txpusher.core.registry import Options
+from txpusher.errors import ServiceUnavailable, Unanswered
+from txpusher.model import App, Event
+
+ROOM = "presence-room"
+FACTS = (ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved)
+WATCHFUL = App("1", "key", "secret", watchlist_events=True)
+
+
+class Two:
+    """Two nodes, the first of which may lose the other."""
+
+    def __init__(self, **options):
+        self.clock = InstantClock()
+        self.hub = Hub(self.clock)
+        self.adapter = AwayAdapter(MemoryAdapter(self.hub))
+        self.here = Node(self.adapter, self.clock, Options(**options))
+        self.there = Node(MemoryAdapter(self.hub), self.clock)
+
+    def away(self, error: type[ServiceUnavailable] = ServiceUnavailable) -> None:
+        """Lose the other node."""
+        self.adapter.error = error("away")
+
+    def back(self, *, forgotten: bool = False) -> None:
+        """Find it again, perhaps with an empty roster."""
+        self.adapter.error = None
+        if forgotten:
+            self.hub.roster._apps.clear()
+            now(self.there.cluster.returned(forgotten=True, settling=10))
+        now(self.here.cluster.returned(forgotten=forgotten, settling=10))
+
+    def facts(self):
+        """Give the facts that were told by either node, and forget them."""
+        return self.here.told.take(*FACTS) + self.there.told.take(*FACTS)
+
+
+@pytest.fixture
+def two():
+    return Two()
+
+
+def joined(node: Node, user: str, channel: str = ROOM, app: App = APP) -> Client:
+    """Connect a user to a presence channel, and forget what it has read."""
+    client = node.connect(app)
+    client.subscribe(channel, user)
+    assert client.members(channel)
+    client.wire.clear()
+    return client
+
+
+def member_events(client: Client) -> list[tuple[str, str]]:
+    """Give who came and went."""
+    return [
+        (name, data(message)["user_id"])
+        for name, message in zip(client.wire.names(), client.wire, strict=True)
+        if name.startswith("member_")
+    ]
+
+
+# -- meanwhile
+
+
+def test_members_of_this_node_know_each_other(two):
+    """Who comes and goes here meanwhile is told here at once, by what this node knows."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    two.away()
+    cid = two.here.connect()
+    cid.subscribe(ROOM, "cid")
+    assert cid.members(ROOM).keys() == {"ann", "cid"}
+    tab = joined(two.here, "cid")
+    cid.leave()
+    tab.leave()
+    assert member_events(ann) == [
+        ("member_added", "bob"),
+        ("member_added", "cid"),
+        ("member_removed", "cid"),
+    ]
+    assert bob.wire == []
+
+
+def test_facts_wait_for_the_roster(two):
+    """Nobody can say meanwhile who is first or last, so nobody does."""
+    ann = joined(two.here, "ann")
+    two.facts()
+    two.away()
+    joined(two.here, "bob").leave()
+    two.here.connect().subscribe("news")
+    ann.leave()
+    assert two.facts() == []
+
+
+def test_events_are_delivered_here_and_counted(two):
+    """A publish reaches this node's subscribers, and what does not get to the others is counted."""
+    client, other = two.here.connect(), two.there.connect()
+    for one in (client, other):
+        one.subscribe("news")
+        one.wire.clear()
+    two.away()
+    two.here.told.clear()
+    two.here.event("e", "news", "1")
+    assert [m["data"] for m in client.wire] == ["1"]
+    assert other.wire == []
+    assert two.here.told.of(MessageDropped) == [MessageDropped("1", "bus_away")]
+
+
+def test_a_cached_event_that_could_not_be_kept(two):
+    """What does not get into the cache is counted, too; who looks for it finds nothing and goes on."""
+    two.away()
+    two.here.event("e", "cache-news", "1")
+    assert two.here.told.of(MessageDropped) == [MessageDropped("1", "bus_away")] * 2
+    client = two.here.connect()
+    client.subscribe("cache-news")
+    assert client.wire.names() == ["subscription_succeeded", "cache_miss"]
+    assert two.here.told.of(CacheMissed) == [CacheMissed("1", "cache-news")]
+
+
+def test_client_events_end_nobody(two):
+    """A client whose event cannot be handed on stays, and the others on this node get it."""
+    one, other = two.here.connect(), two.here.connect()
+    for client in (one, other):
+        client.subscribe("private-chat")
+        client.wire.clear()
+    two.away()
+    one.trigger("client-e", "private-chat", "1")
+    assert other.wire.names() == ["client-e"]
+    assert one.wire.closed is None
+    assert MessageDropped("1", "bus_away") in two.here.told
+
+
+def test_publishes_where_the_others_are_required():
+    """The operator may want nobody to get what not everybody can get."""
+    two = Two(adapter_required=True)
+    client = two.here.connect()
+    client.subscribe("news")
+    client.wire.clear()
+    two.away()
+    with pytest.raises(ServiceUnavailable, match=r"adapter_required"):
+        two.here.event("e", "news", "1")
+    assert client.wire == []
+    two.adapter.error = None
+    two.here.event("e", "news", "2")
+    assert [m["data"] for m in client.wire] == ["2"]
+
+
+def test_a_publish_that_fails_although_all_seemed_well():
+    """Where the others are required, what was not handed on is not answered as if it were."""
+    two = Two(adapter_required=True)
+    two.away()
+    two.adapter.health = two.there.adapter.health
+    with pytest.raises(ServiceUnavailable):
+        now(two.here.registry.publish(APP, [Event("e", ("news",), "1")]))
+    assert MessageDropped("1", "bus_away") in two.here.told
+
+
+def test_a_channel_is_full_as_far_as_this_node_knows(two):
+    """The limit on members counts here meanwhile; whoever is there already gets in."""
+    app = limited(max_presence_members=1)
+    joined(two.here, "ann", app=app)
+    two.away()
+    joined(two.here, "ann", app=app)
+    refused = two.here.connect(app)
+    refused.subscribe(ROOM, "bob")
+    assert refused.wire.names() == ["subscription_error", "error"]
+    assert [place.channel for place in two.here.registry.outage.joined] == [ROOM]
+
+
+def test_a_limit_that_is_none(two):
+    """Without a limit everybody gets in."""
+    app = limited(max_presence_members=None)
+    two.away()
+    for user in ("ann", "bob"):
+        joined(two.here, user, app=app)
+
+
+def test_a_second_confirmation(two):
+    """Who subscribes again meanwhile is confirmed by what this node knows, and is nothing new."""
+    ann = joined(two.here, "ann")
+    two.away()
+    ann.subscribe(ROOM, "ann")
+    assert ann.members(ROOM).keys() == {"ann"}
+    assert two.here.registry.outage.joined == {}
+
+
+def test_counts_are_not_told(two):
+    """Nobody is told a number that nobody knows."""
+    app = App("1", "key", "secret", subscription_count=True)
+    two.away()
+    client = two.here.connect(app)
+    client.subscribe("news")
+    assert client.wire.names() == ["subscription_succeeded"]
+
+
+def test_watchers_are_told_what_this_node_knows(two):
+    """Who signs in meanwhile is told who of the watched is signed in here."""
+    two.here.connect(WATCHFUL).sign_in("bob")
+    two.there.connect(WATCHFUL).sign_in("cid")
+    two.away()
+    watcher = two.here.connect(WATCHFUL)
+    watcher.sign_in("ann", watchlist=["bob", "cid"])
+    (told,) = watcher.wire.named("watchlist_events")
+    assert {e["name"]: e["user_ids"] for e in told["data"]["events"]} == {
+        "online": ["bob"],
+        "offline": ["cid"],
+    }
+
+
+# -- afterwards
+
+
+def test_who_came_meanwhile_is_told_to_the_others(two):
+    """Joins of an outage become facts when it is over; the other nodes' clients are told, this node's were."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    ann.wire.clear()
+    two.away()
+    two.facts()
+    cid = joined(two.here, "cid")
+    two.here.connect().subscribe("news")
+    two.back()
+    assert two.facts() == [MemberAdded("1", ROOM, "cid"), ChannelOccupied("1", "news")]
+    assert member_events(bob) == member_events(ann) == [("member_added", "cid")]
+    assert member_events(cid) == []
+    assert two.there.counts(ROOM) == (3, 3)
+    assert two.here.registry.outage.joined == {}
+
+
+def test_who_left_meanwhile_is_told_to_the_others(two):
+    """The same of leaves."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    cid, news = joined(two.here, "cid"), two.here.connect()
+    news.subscribe("news")
+    for client in (ann, bob):
+        client.wire.clear()
+    two.facts()
+    two.away()
+    cid.leave()
+    news.unsubscribe("news")
+    two.back()
+    assert two.facts() == [MemberRemoved("1", ROOM, "cid"), ChannelVacated("1", "news")]
+    assert member_events(bob) == member_events(ann) == [("member_removed", "cid")]
+    assert two.there.counts(ROOM) == (2, 2)
+    assert two.here.registry.outage.left == {}
+
+
+def test_who_came_and_left_meanwhile_was_never_there(two):
+    """The roster is not told of somebody it never knew."""
+    two.away()
+    joined(two.here, "ann").leave()
+    assert two.here.registry.outage.left == {}
+    two.back()
+    assert two.facts() == []
+
+
+def test_who_may_have_been_heard_is_taken_away(two):
+    """Where no answer came to a join, nobody knows whether it happened, so the leave is told all the same."""
+    two.away(Unanswered)
+    client = joined(two.here, "ann")
+    now(two.there.adapter.roster.join("1", ROOM, client.socket_id))
+    client.leave()
+    assert len(two.here.registry.outage.left) == 1
+    two.back()
+    assert two.there.counts(ROOM) == (0, 0)
+
+
+def test_who_left_and_is_back_was_never_gone(two):
+    """A page reload on one connection during an outage is no fact."""
+    client = joined(two.here, "ann")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    client.subscribe(ROOM, "ann")
+    two.back()
+    assert two.facts() == []
+    assert two.there.counts(ROOM) == (1, 1)
+
+
+def test_who_is_back_before_the_leave_could_be_told(two):
+    """A leave of an outage does not end a subscription that was made after it."""
+    client = joined(two.here, "ann")
+    two.away()
+    client.unsubscribe(ROOM)
+    two.adapter.error = None
+    client.subscribe(ROOM, "ann")
+    two.back()
+    assert two.there.counts(ROOM) == (1, 1)
+
+
+def test_a_roster_that_has_forgotten_everything(two):
+    """Everything is written again and nobody is told, but of those who came meanwhile."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    ann.wire.clear()
+    two.facts()
+    two.away()
+    joined(two.here, "cid")
+    two.back(forgotten=True)
+    assert two.facts() == [MemberAdded("1", ROOM, "cid")]
+    assert member_events(bob) == member_events(ann) == [("member_added", "cid")]
+    assert two.there.counts(ROOM) == (3, 3)
+
+
+def test_who_left_a_roster_that_has_forgotten_everything(two):
+    """They are taken away when all nodes have written theirs, so that no channel seems vacant that is not."""
+    ann, news = joined(two.here, "ann"), two.here.connect()
+    news.subscribe("news")
+    two.there.connect().subscribe("news")
+    two.facts()
+    two.away()
+    ann.leave()
+    news.leave()
+    two.adapter.error = None
+    two.hub.roster._apps.clear()
+    now(two.here.cluster.returned(forgotten=True, settling=10))
+    assert two.facts() == []
+    now(two.there.cluster.returned(forgotten=True, settling=10))
+    two.clock.advance(10)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), ChannelVacated("1", ROOM)]
+    assert two.there.counts("news") == (1, 0)
+
+
+def test_a_roster_that_goes_away_while_it_is_told(two):
+    """What could not be told stays to be told."""
+    client = joined(two.here, "ann")
+    two.away()
+    client.unsubscribe(ROOM)
+    with pytest.raises(ServiceUnavailable):
+        now(two.here.cluster.returned(forgotten=False, settling=10))
+    assert two.here.registry.outage.left.keys() == {Place("1", ROOM, client.socket_id)}
+    two.back()
+    assert two.there.counts(ROOM) == (0, 0)
+
+
+def test_a_node_that_was_taken_for_dead(two):
+    """What was told gone is told again, once, to the others."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    ann.wire.clear()
+    two.facts()
+    left = now(two.hub.roster.leave("1", ROOM, ann.socket_id))
+    now(two.there.cluster.departed("1", ROOM, left, "here"))
+    two.back()
+    assert two.facts() == [MemberAdded("1", ROOM, "ann"), MemberRemoved("1", ROOM, "ann")]
+    assert member_events(bob)[-1] == ("member_added", "ann")
+    assert ("member_added", "ann") not in member_events(ann)
+
+
+def test_many_subscribers_of_one_channel(two):
+    """A channel with many subscribers is written in parts."""
+    for _ in range(600):
+        two.here.connect().subscribe("news")
+    two.hub.roster._apps.clear()
+    two.back()
+    assert two.there.counts("news") == (600, 0)
+
+
+def test_counts_are_told_afterwards(two):
+    """The true number is told when it is known."""
+    app = App("1", "key", "secret", subscription_count=True)
+    two.away()
+    client = two.here.connect(app)
+    client.subscribe("news")
+    two.there.connect(app).subscribe("news")
+    two.back()
+    assert data(client.wire.named("subscription_count")[-1]) == {"subscription_count": 2}
+
+
+# -- users
+
+
+def watching(node: Node, *users: str) -> Client:
+    """Connect somebody who watches these users, and forget what was read."""
+    client = node.connect(WATCHFUL)
+    client.sign_in("watcher", watchlist=list(users))
+    client.wire.clear()
+    return client
+
+
+def told_online(client: Client) -> list[tuple[str, list[str]]]:
+    """Give who was said to be online and offline."""
+    return [
+        (event["name"], event["user_ids"])
+        for message in client.wire.named("watchlist_events")
+        for event in message["data"]["events"]
+    ]
+
+
+def test_users_who_come_and_go_meanwhile(two):
+    """Signing in and leaving during an outage works, and watchers are told afterwards."""
+    watcher = watching(two.there, "ann", "bob")
+    bob = two.here.connect(WATCHFUL)
+    bob.sign_in("bob")
+    watcher.wire.clear()
+    two.away()
+    ann = two.here.connect(WATCHFUL)
+    ann.sign_in("ann")
+    assert ann.wire.named("signin_success")
+    bob.leave()
+    assert told_online(watcher) == []
+    two.back()
+    assert told_online(watcher) == [("online", ["ann"]), ("offline", ["bob"])]
+
+
+def test_users_of_a_node_that_was_taken_for_dead(two):
+    """Its users are online again."""
+    watcher = watching(two.there, "ann")
+    two.here.connect(WATCHFUL).sign_in("ann")
+    watcher.wire.clear()
+    two.hub.roster._apps.clear()
+    two.back()
+    assert told_online(watcher) == [("online", ["ann"])]

@@ -1,0 +1,2 @@
+-- Everybody on a presence channel: ARGV = prefix, place.
+return members(ARGV[2])

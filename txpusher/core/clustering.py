@@ -1,0 +1,70 @@
+"""What an adapter tells this node: messages of others, the end of a dead node, and its own return after an outage.
+
+Whatever the roster decides, one node tells as an occurrence. Clients are told over the bus: of a dead node's members by
+whichever node has buried it, in the dead node's name, so that a node that was only cut off does not tell its own
+clients that they are gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txpusher.core.catching_up import catch_up
+from txpusher.core.counting import count_departed
+from txpusher.core.occurrences import MessageDropped
+from txpusher.core.returning import write_anew
+from txpusher.core.subscribing import tell_departure
+from txpusher.interfaces import Envelope
+from txpusher.protocol import codec
+from txpusher.protocol.names import Kind, kind_of, user_of_channel, watchlist_channel
+
+if TYPE_CHECKING:
+    from txpusher.core.registry import ChannelRegistry
+    from txpusher.interfaces import Left
+
+
+class ClusterNode:
+    """See `txpusher.interfaces.Node`.
+
+    Args:
+        registry: of this node.
+    """
+
+    def __init__(self, registry: ChannelRegistry) -> None:
+        self._registry = registry
+
+    def receive(self, envelope: Envelope) -> None:
+        """Take what another node has published."""
+        self._registry.receive(envelope)
+
+    def dropped(self, app_id: str, reason: str) -> None:
+        """Count an envelope that was lost between the nodes."""
+        self._registry.tell(MessageDropped(app_id, reason))
+
+    async def departed(self, app_id: str, channel: str, left: Left, node_id: str) -> None:
+        """Tell what follows from a subscription of a dead node having been taken away."""
+        kind = kind_of(channel)
+        if kind is Kind.USER:
+            if left.last_in_channel:
+                user_id = user_of_channel(channel)
+                frame = codec.watchlist_events([], [user_id])
+                await self._tell_for(node_id, app_id, watchlist_channel(user_id), frame)
+            return
+        tell_departure(self._registry, app_id, channel, left)
+        gone = left.last_for_user
+        if gone is not None:
+            frame = codec.member_removed(channel, gone.user_id)
+            await self._tell_for(node_id, app_id, channel, frame)
+        elif not kind.is_presence:
+            await count_departed(self._registry, app_id, channel, left.counts.subscriptions)
+
+    async def _tell_for(self, node_id: str, app_id: str, channel: str, frame: bytes) -> None:
+        await self._registry.hand_on(Envelope(app_id, channel, [(frame, None)], sender=node_id))
+
+    async def returned(self, *, forgotten: bool, settling: float) -> None:
+        """Write everything of this node to the roster and the quotas anew."""
+        await write_anew(self._registry, forgotten=forgotten, settling=settling)
+
+    async def missed(self) -> None:
+        """Tell clients how things are."""
+        await catch_up(self._registry)

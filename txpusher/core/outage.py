@@ -1,0 +1,104 @@
+"""Going on while the roster is away, and what it has to be told when it is back.
+
+Whoever subscribes meanwhile is confirmed by what this node knows, and whoever leaves is gone for this node. What
+follows for the whole cluster (occupied, vacated, members added and removed) is told when the roster can decide it; the
+clients of this node are told at once, of what happens on this node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from txpusher.errors import Unanswered
+from txpusher.interfaces import Joined
+from txpusher.model import Counts, PresenceMember
+from txpusher.protocol import codec
+
+if TYPE_CHECKING:
+    from txpusher.core.channel import Channel
+    from txpusher.core.connection import Connection
+    from txpusher.core.registry import ChannelRegistry
+    from txpusher.errors import ServiceUnavailable
+
+
+UNKNOWN = Counts()
+"""How full a channel is while nobody can be asked."""
+
+
+class Place(NamedTuple):
+    """A subscription, by name."""
+
+    app_id: str
+    channel: str
+    socket_id: str
+
+
+class Outage:
+    """What the roster was not told.
+
+    Args:
+        registry: of this node.
+
+    Attributes:
+        joined: who subscribed, and whether the roster may have heard of it all the same.
+        left: who left that the roster has, or may have, with its member.
+    """
+
+    def __init__(self, registry: ChannelRegistry) -> None:
+        self._registry = registry
+        self.joined: dict[Place, bool] = {}
+        self.left: dict[Place, PresenceMember | None] = {}
+
+    def join(self, place: Place, error: ServiceUnavailable) -> None:
+        """Remember who joined while the roster was away."""
+        if place in self.left:
+            del self.left[place]  # it is where the roster has it
+        else:
+            self.joined[place] = isinstance(error, Unanswered)
+
+    def leave(self, place: Place, member: PresenceMember | None) -> None:
+        """Remember who left while the roster was away."""
+        if self.joined.pop(place, True):
+            self.left[place] = member
+
+    def subscribe(
+        self,
+        connection: Connection,
+        channel: Channel,
+        member: PresenceMember | None,
+        error: ServiceUnavailable,
+    ) -> Joined:
+        """Answer a join in the roster's place, and tell the others on this node of a new member."""
+        members = _members(channel.name, channel.subscribers)
+        if channel.name not in connection.subscriptions:
+            limit = connection.app.limits.max_presence_members
+            if member is not None and member.user_id not in members:
+                if limit is not None and len(members) >= limit:
+                    return Joined(False, False, False, UNKNOWN, ())
+                members[member.user_id] = member
+                self._tell_here(connection, channel, codec.member_added(channel.name, member))
+            self.join(Place(channel.app_id, channel.name, connection.socket_id), error)
+        return Joined(True, False, False, UNKNOWN, list(members.values()))
+
+    def unsubscribe(
+        self, connection: Connection, channel: Channel, member: PresenceMember | None
+    ) -> None:
+        """Take a leave in the roster's place, and tell the others on this node of a member who is gone."""
+        self.leave(Place(channel.app_id, channel.name, connection.socket_id), member)
+        if member is not None and member.user_id not in _members(channel.name, channel.subscribers):
+            frame = codec.member_removed(channel.name, member.user_id)
+            self._tell_here(connection, channel, frame)
+
+    def _tell_here(self, connection: Connection, channel: Channel, frame: bytes) -> None:
+        self._registry.deliver(channel.app_id, channel.name, [(frame, connection.socket_id)])
+
+
+def _members(name: str, connections: Iterable[Connection]) -> dict[str, PresenceMember]:
+    """Give the members on a channel of this node, by user id; who came first counts."""
+    members: dict[str, PresenceMember] = {}
+    for connection in connections:
+        member = connection.subscriptions.get(name, (None, None))[1]
+        if member is not None:
+            members.setdefault(member.user_id, member)
+    return members

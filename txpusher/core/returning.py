@@ -1,0 +1,155 @@
+"""Writing everything of this node to the roster anew, after it was away, or took this node for dead.
+
+The roster says of every entry whether it is the first: if it is, the others have been told of its end, or were never
+told of it, and are told now. When the roster has forgotten everything nobody was told of any end, and only those are
+told of who came meanwhile. The clients of this node know all of it already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txpusher.core import watchlists
+from txpusher.core.counting import count_changed
+from txpusher.core.occurrences import ChannelOccupied, MemberAdded
+from txpusher.core.outage import Place
+from txpusher.core.running import start_logged
+from txpusher.core.subscribing import tell_departure
+from txpusher.interfaces import Envelope
+from txpusher.protocol import codec
+from txpusher.protocol.names import Kind, kind_of, user_of_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from txpusher.core.channel import Channel
+    from txpusher.core.connection import Connection
+    from txpusher.core.registry import ChannelRegistry
+    from txpusher.interfaces import Left, Restored
+    from txpusher.model import PresenceMember
+
+AT_ONCE = 250
+"""Subscriptions that are written at once: what leaves meanwhile must not be written after it has left."""
+
+
+async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: float) -> None:
+    """Write it.
+
+    Args:
+        registry: of this node.
+        forgotten: whether the roster has lost its entries without anybody having been told so.
+        settling: seconds after which all nodes have written theirs.
+
+    Raises:
+        ServiceUnavailable: the roster is away again; everything has to be written once more.
+    """
+    for local in list(registry.apps.values()):
+        for channel in list(local.channels.values()):
+            if channel.kind is not Kind.WATCHLIST:
+                await _write_channel(registry, channel, forgotten=forgotten)
+    if forgotten:
+        await _keep_left(registry, settling)
+    else:
+        await _leave(registry)
+    for app_id, local in list(registry.apps.items()):
+        if local.app is not None and local.app.limits.max_connections is not None:
+            await registry.quota.tell(app_id)
+
+
+async def _write_channel(registry: ChannelRegistry, channel: Channel, *, forgotten: bool) -> None:
+    waiting = registry.outage.joined
+    everybody = list(channel.subscribers)
+    told = [one for one in everybody if _place(channel, one) not in waiting]
+    new = [one for one in everybody if _place(channel, one) in waiting]
+    for connections, quiet in ((told, forgotten), (new, False)):
+        for begin in range(0, len(connections), AT_ONCE):
+            await _write(registry, channel, connections[begin : begin + AT_ONCE], quiet=quiet)
+
+
+async def _write(
+    registry: ChannelRegistry, channel: Channel, connections: Sequence[Connection], *, quiet: bool
+) -> None:
+    there = [one for one in connections if _is_on(one, channel)]
+    sockets = [(one.socket_id, _member(one, channel)) for one in there]
+    restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
+    for one in there:
+        registry.outage.joined.pop(_place(channel, one), None)
+    if not quiet:
+        await _tell_arrivals(registry, channel, restored)
+
+
+def _place(channel: Channel, connection: Connection) -> Place:
+    return Place(channel.app_id, channel.name, connection.socket_id)
+
+
+def _is_on(connection: Connection, channel: Channel) -> bool:
+    # Who is about to be confirmed is a subscriber already; the roster is told by the join that is under way.
+    return connection in channel.subscribers and (
+        channel.kind is Kind.USER or channel.name in connection.subscriptions
+    )
+
+
+def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
+    return connection.subscriptions.get(channel.name, (None, None))[1]
+
+
+async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
+    app_id, name, app = channel.app_id, channel.name, registry.app(channel.app_id)
+    if channel.kind is Kind.USER:
+        if restored.first_in_channel and app is not None:
+            await watchlists.came_online(registry, app, user_of_channel(name))
+        return
+    if restored.first_in_channel:
+        registry.tell(ChannelOccupied(app_id, name))
+    for member in restored.new_members:
+        registry.tell(MemberAdded(app_id, name, member.user_id))
+        await _tell_others(registry, app_id, name, codec.member_added(name, member))
+    if app is not None and app.subscription_count and not channel.kind.is_presence:
+        await count_changed(registry, channel, restored.counts.subscriptions)
+
+
+async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame: bytes) -> None:
+    await registry.hand_on(Envelope(app_id, name, [(frame, None)]))
+
+
+async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
+    # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
+    for place, member in list(registry.outage.left.items()):
+        await registry.adapter.roster.restore(
+            place.app_id, place.channel, [(place.socket_id, member)]
+        )
+    if registry.outage.left:
+        registry.clock.callLater(settling, _leave_later, registry)
+
+
+def _leave_later(registry: ChannelRegistry) -> None:
+    start_logged(_leave(registry), "Some who left during an outage are still in the roster")
+
+
+async def _leave(registry: ChannelRegistry) -> None:
+    left = registry.outage.left
+    while left:
+        place = next(iter(left))
+        if not _is_back(registry, place):
+            answer = await registry.adapter.roster.leave(*place)
+            await _tell_departure(registry, place, answer)
+        left.pop(place, None)
+
+
+def _is_back(registry: ChannelRegistry, place: Place) -> bool:
+    local = registry.apps[place.app_id]
+    channel = local.channels.get(place.channel)
+    connection = local.connections.get(place.socket_id)
+    return channel is not None and connection in channel.subscribers
+
+
+async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -> None:
+    app_id, name, app = place.app_id, place.channel, registry.app(place.app_id)
+    if kind_of(name) is Kind.USER:
+        if left.last_in_channel and app is not None:
+            await watchlists.went_offline(registry, app, user_of_channel(name))
+        return
+    tell_departure(registry, app_id, name, left)
+    if left.last_for_user is not None:
+        frame = codec.member_removed(name, left.last_for_user.user_id)
+        await _tell_others(registry, app_id, name, frame)
