@@ -32,14 +32,18 @@ class RedisServer:
         directory: where its socket is.
         port: of the loopback it listens on as well; 0 for none.
         options: more of them, as on its command line.
+        config: a file with yet more of them.
     """
 
-    def __init__(self, directory: Path, port: int = 0, *options: str) -> None:
+    def __init__(
+        self, directory: Path, port: int = 0, *options: str, config: Path | None = None
+    ) -> None:
         self.path = directory / "redis.sock"
         self.port = port
         self._log = directory / "redis.log"
         self._command = [
-            *(redis_server(), "--port", str(port), "--bind", LOOPBACK, "--save", ""),
+            *(redis_server(), *([str(config)] if config else [])),
+            *("--port", str(port), "--bind", LOOPBACK, "--save", ""),
             *("--unixsocket", str(self.path), "--dir", str(directory), "--appendonly", "no"),
             *options,
         ]

@@ -582,3 +582,65 @@ def test_tcp_and_a_database(cluster, tmp_path):
         wait_until(lambda: counts(server, "news") == (1, 0), "a subscription")
         assert b"db3:" in redis.ask("INFO", "keyspace")
         assert b"db0:" not in redis.ask("INFO", "keyspace")
+
+
+def test_tls(cluster, tmp_path, certificate):
+    """Redis has to prove who it is, and the authority may be one's own."""
+    port, (key, authority) = free_port(), certificate
+    options = (
+        *("--tls-port", str(port), "--tls-cert-file", str(authority), "--tls-key-file", str(key)),
+        *("--tls-auth-clients", "no"),
+    )
+    with RedisServer(tmp_path, 0, *options):
+        address = f"rediss://localhost:{port}?{PARAMETERS}"
+        with running(tmp_path, "--adapter", address, "--drain", "0.2", app=APP) as server:
+            wait_until(lambda: "certificate verify failed" in server.log, "a word about it")
+            assert health(server) == "DEGRADED"
+        server = cluster.node(f"{address}&ca={authority}")
+        server.connect().subscribe("news")
+        assert counts(server, "news") == (1, 0)
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path) -> Iterator[tuple[int, RedisServer]]:
+    """Run a master, a replica and a Sentinel; give the Sentinel's port and the master."""
+    ports = [free_port() for _ in range(3)]
+    homes = [tmp_path / name for name in ("master", "replica", "sentinel")]
+    for home in homes:
+        home.mkdir()
+    config = homes[2] / "sentinel.conf"
+    config.write_text(
+        f"sentinel monitor m 127.0.0.1 {ports[0]} 1\n"
+        "sentinel down-after-milliseconds m 500\nsentinel failover-timeout m 3000\n"
+    )
+    with ExitStack() as stack:
+        master = stack.enter_context(RedisServer(homes[0], ports[0]))
+        replica = RedisServer(homes[1], ports[1], "--replicaof", f"127.0.0.1 {ports[0]}")
+        stack.enter_context(replica)
+        wait_until(lambda: b"master_link_status:up" in replica.ask("INFO", "replication"), "a copy")
+        watch = RedisServer(homes[2], ports[2], "--sentinel", config=config)
+        stack.enter_context(watch)
+        wait_until(lambda: b"slaves=1" in watch.ask("INFO", "sentinel"), "a replica that is known")
+        yield ports[2], master
+
+
+def test_sentinel_and_a_failover(cluster, sentinel):
+    """The nodes follow the master wherever Sentinel says it is; nobody is lost and nobody is told twice."""
+    port, master = sentinel
+    address = f"redis+sentinel://127.0.0.1:{port}/m?{PARAMETERS}"
+    one, two = cluster.node(address), cluster.node(address)
+    ann, bob = one.connect(), two.connect()
+    join(ann, "ann")
+    join(bob, "bob")
+    assert member(ann, "added") == "bob"
+    master.stop()
+    wait_until(lambda: health(one) == health(two) == "DEGRADED", "nodes that miss their master")
+    for server in (one, two):
+        wait_until(lambda s=server: health(s) == "OK", "a node with another master", 30)
+        wait_until(lambda s=server: users(s) == {"ann", "bob"}, "everybody")
+    for client in (ann, bob):
+        wait_until(lambda c=client: confirmed(c.so_far()) == {"ann", "bob"}, "a list")
+    one.api().trigger(ROOM, "again")
+    for client in (ann, bob):
+        assert client.expect("event")["data"] == "again"
+        assert client.is_alive()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
@@ -24,6 +24,8 @@ from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Figures, Health
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
     from txpusher.adapters.redis.link import Endpoint
     from txpusher.adapters.redis.url import Target
     from txpusher.interfaces import Clock, Node
@@ -94,12 +96,13 @@ class RedisAdapter:
         if not self._beats.running:
             return
         self._beats.stop()
-        self._checks.stop()
-        self.bus.stop()
+        self._tell_ready()
         try:
             await self._lease.leave()
         except ServiceUnavailable as error:
             _log.warn("Could not leave the cluster, it will notice: {why}", why=error.message)
+        self._checks.stop()
+        self.bus.stop()
         await self.bus.link.stop()
         await self._commands.link.stop()
 
@@ -140,6 +143,8 @@ class RedisAdapter:
                 await connection.execute_command("SELECT", self._target.db)
             if self._target.master:
                 await self._check_role(connection)
+            # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
+            await connection.execute_command("PING")
         except ResponseError as error:
             raise ServiceUnavailable(refusal(error)) from None
 
@@ -162,7 +167,7 @@ class RedisAdapter:
     def _bus_made(self, _: SubscriberConnection) -> None:
         if self.bus.link.losses:
             self._catch_up_at = self._clock.seconds() + self._target.lease
-        self._prove()
+        self.bus.prove()
 
     def _add(self, commands: int) -> None:
         self._sent += commands
@@ -174,7 +179,7 @@ class RedisAdapter:
     # What looks after them
 
     def _beat(self) -> None:
-        self._prove()
+        self.bus.prove()
         Deferred.fromCoroutine(self._live())
 
     async def _live(self) -> None:
@@ -195,12 +200,6 @@ class RedisAdapter:
             except Exception:  # noqa: BLE001 - as with the lease
                 _log.failure("Bug while telling clients what was missed")
 
-    def _prove(self) -> None:
-        try:
-            self.bus.prove()
-        except ServiceUnavailable:
-            self.bus.proved = False
-
     def _check(self) -> None:
         for link in (self._commands.link, self.bus.link):
             link.check(self._target.timeout)
@@ -208,11 +207,13 @@ class RedisAdapter:
         self._tell_if_well()
 
     async def _well(self) -> None:
+        if self.health().ok:
+            return
         ready: Deferred[None] = Deferred()
+        clock = cast("IReactorTime", self._clock)
+        ready.addTimeout(self._target.timeout, clock, onTimeoutCancel=lambda *_: None)
         self._ready.append(ready)
-        late = self._clock.callLater(self._target.timeout, self._tell_ready)
         await ready
-        late.cancel()
 
     def _tell_if_well(self) -> None:
         if self._ready and self.health().ok:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place
+from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from txpusher.adapters.redis.commands import Commands
@@ -82,8 +83,8 @@ class RedisBus:
             if topic in self._lingering:
                 self._lingering.discard(topic)
             elif self._connection is not None:
-                self._connection.subscribe([topic])
                 self._unconfirmed[topic] = (self._clock.seconds(), [])
+                self._connection.subscribe([topic])
         if topic in self._unconfirmed:
             confirmed: Deferred[None] = Deferred()
             self._unconfirmed[topic][1].append(confirmed)
@@ -109,15 +110,19 @@ class RedisBus:
         """Subscribe to everything on a new connection; what is watched from now on is subscribed to one by one."""
         self._connection = connection
         connection.ended.addCallback(lambda _: self._ended(connection))
-        self._proof = Deferred()
+        proof = self._proof = Deferred()
         connection.subscribe([*self._watched, self._probe_topic])
-        await self._proof
+        await proof
 
     def prove(self) -> None:
-        """Send a message to oneself, unless one is on its way."""
-        if self._connection is not None and self._probed_at is None:
+        """Send a message to oneself, unless one is on its way; without Redis there is no way."""
+        if self._connection is None or self._probed_at is not None:
+            return
+        self._probed_at = self._clock.seconds()
+        try:
             self._commands.publish("", self._probe_topic, b"")
-            self._probed_at = self._clock.seconds()
+        except ServiceUnavailable:
+            self._probed_at, self.proved = None, False
 
     def check(self, timeout: float) -> None:
         """End a connection on which nothing arrives in time: neither a proof nor a confirmation."""

@@ -14,8 +14,10 @@ from typing import Any, cast
 
 from hiredis import Reader
 from hiredis import pack_command as _pack_command
+from OpenSSL.SSL import Error as SSLError
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from txredisapi import BaseRedisProtocol, InvalidData, ResponseError
 
 from txpusher.errors import ServiceUnavailable
@@ -37,12 +39,14 @@ class RedisConnection(BaseRedisProtocol):
     Attributes:
         commands: how many were sent.
         ended: fires with None when the connection has ended.
+        reason: why it has, or empty.
     """
 
     def __init__(self, time: Callable[[], float], dropped: Callable[[str], None]) -> None:
         super().__init__(charset=None, convertNumbers=False)
         self.commands = 0
         self.ended: Deferred[None] = Deferred()
+        self.reason = ""
         self._time = time
         self._dropped = dropped
         self._reader = Reader(
@@ -108,6 +112,7 @@ class RedisConnection(BaseRedisProtocol):
 
     def connectionLost(self, why: Any = connectionDone) -> None:
         """Fail what waits for replies, and count the publishes among it."""
+        self.reason = _words(why)
         waiting, self._waiting = self._waiting, deque()
         for app_id in waiting:
             if app_id is not None:
@@ -116,3 +121,11 @@ class RedisConnection(BaseRedisProtocol):
         self._waiting.extend(None for app_id in waiting if app_id is None)
         super().connectionLost(why)
         self.ended.callback(None)
+
+
+def _words(why: Failure) -> str:
+    """Say why a connection has ended; errors of OpenSSL are a list of tuples, whose last text says it."""
+    error = why.value
+    if isinstance(error, SSLError) and error.args and error.args[0]:
+        return str(error.args[0][-1][-1])
+    return why.getErrorMessage()

@@ -56,14 +56,15 @@ def _roots(ca: str) -> Any:
     if not ca:
         return None  # those of the system
     try:
-        text = Path(ca).read_bytes()
-        blocks = [block + _PEM_END for block in text.split(_PEM_END)[:-1]]
-        return trustRootFromCertificates([Certificate.loadPEM(block) for block in blocks])
+        blocks = Path(ca).read_bytes().split(_PEM_END)[:-1]
+        found = [Certificate.loadPEM(block + _PEM_END) for block in blocks]
     except OSError as error:
         raise ConfigError(SETTING, f"ca: cannot read {ca}: {error.strerror}") from error
-    except Exception as error:
-        # pyOpenSSL and cryptography have errors of their own for each way of being malformed.
-        raise ConfigError(SETTING, f"ca: {ca} has no certificates in PEM form") from error
+    except Exception:  # noqa: BLE001 - pyOpenSSL has errors of its own for each way of being malformed
+        found = []
+    if not found:
+        raise ConfigError(SETTING, f"ca: {ca} has no certificates in PEM form")
+    return trustRootFromCertificates(found)
 
 
 class SentinelEndpoint:

@@ -117,9 +117,7 @@ class Link:
     async def _use(self, connection: RedisConnection) -> None:
         self._open = connection
         try:
-            await self._prepare(connection)
-            if not connection.connected:
-                raise ConnectionError("Redis ended the connection")
+            await self._prepared(connection)
             self.connection, self.problem = connection, ""
             _log.info("Connected to Redis ({name})", name=self._name)
             self._made(connection)
@@ -130,6 +128,16 @@ class Link:
         finally:
             self.connection, self._open = None, None
             connection.transport.abortConnection()
+
+    async def _prepared(self, connection: RedisConnection) -> None:
+        try:
+            await self._prepare(connection)
+        except Exception:
+            if not connection.reason:
+                raise
+        # That it was lost is the lesser half; say why.
+        if connection.reason:
+            raise ConnectionError(connection.reason)
 
     def _failed(self, error: Exception, attempt: int) -> None:
         self.problem = str(error) or type(error).__name__

@@ -48,10 +48,11 @@ class SubscriberConnection(RedisConnection):
             self.transport.write(pack((command, *names[begin : begin + AT_ONCE])))
 
     def replyReceived(self, reply: Any) -> None:
-        """Tell messages and confirmations from answers to commands."""
-        if not isinstance(reply, list):
-            super().replyReceived(reply)
-        elif reply[0] == b"message":
+        """Tell messages and confirmations from answers to commands, which may be lists, too."""
+        kind = reply[0] if isinstance(reply, list) else None
+        if kind == b"message":
             self._message(reply[1], reply[2])
-        elif reply[0] == b"subscribe":
+        elif kind == b"subscribe":
             self._subscribed(reply[1])
+        elif kind != b"unsubscribe":
+            super().replyReceived(reply)

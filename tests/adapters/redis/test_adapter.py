@@ -1,0 +1,525 @@
+"""The adapter on a Redis in memory: what becomes of the connections, the lease and the bus when things go wrong."""
+
+import pytest
+from twisted.internet.error import ConnectionRefusedError as RefusedError
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from tests.contracts.adapter import Hearing
+from tests.doubles import now
+from tests.redis_doubles import SILENCE, FakeRedis, encoded
+from txpusher.adapters.redis.adapter import RedisAdapter
+from txpusher.adapters.redis.bus import LINGER
+from txpusher.adapters.redis.scripts import GOODBYE, HEARTBEAT, JOIN, REAP
+from txpusher.adapters.redis.url import Target
+from txpusher.core.running import start
+from txpusher.errors import ServiceUnavailable, Unanswered
+from txpusher.interfaces import Envelope, Left
+from txpusher.model import Counts, PresenceMember
+
+NODE = "node-one"
+BEAT = HEARTBEAT.hash.encode()
+TOPIC = b"p:bus:1:1:news"
+ENVELOPE = Envelope("1", "news", [(b"frame", None)])
+
+
+class Started:
+    """A node with its Redis and what it was told."""
+
+    def __init__(self, **target):
+        self.redis = FakeRedis()
+        self.clock = Clock()
+        self.hearing = Hearing()
+        wanted = {"prefix": "p", "heartbeat": 5, "lease": 15, "timeout": 3} | target
+        self.adapter = RedisAdapter(
+            Target(**wanted), self.redis, self.clock, lambda: NODE, lambda: 1.0
+        )
+
+    def start(self):
+        """Start it."""
+        return start(self.adapter.start(self.hearing))
+
+    def pass_time(self, seconds):
+        """Let time pass in small steps."""
+        for _ in range(int(seconds * 4)):
+            self.clock.advance(0.25)
+
+    @property
+    def problem(self):
+        """What is wrong with it."""
+        return self.adapter.health().detail
+
+    def beats(self):
+        """Give the signs of life that were sent on the connection there is."""
+        return [c for c in self.redis.sent(b"EVALSHA") if c[0] == BEAT]
+
+
+@pytest.fixture
+def node():
+    node = Started()
+    yield node
+    node.redis.replies = {}
+    start(node.adapter.stop())
+    node.pass_time(5)
+    assert not node.clock.getDelayedCalls()
+    assert node.redis.peers == []
+
+
+# -- starting
+
+
+def test_start(node):
+    """It starts at once where Redis is there: registered, subscribed, proved."""
+    assert node.start() is None
+    assert node.adapter.health() == (True, "")
+    assert len(node.redis.peers) == 2
+    assert node.hearing.returns == [False]
+    assert node.redis.sent(b"SUBSCRIBE") == [[b"p:probe:node-one"]]
+    assert len(node.beats()) == 1
+
+
+def test_start_without_redis(node):
+    """Where Redis is away it starts all the same after a while, says what is wrong, and joins later."""
+    node.redis.refusal = RefusedError("no")
+    waiting = node.start()
+    node.clock.advance(2)
+    assert waiting.called is False
+    node.clock.advance(1)
+    assert waiting.called
+    assert node.problem.startswith("Redis is away: ")
+    node.redis.refusal = None
+    node.pass_time(3)
+    assert node.adapter.health().ok
+
+
+def test_logging_in():
+    """User, password and database are sent first, on both connections but for the database."""
+    node = Started(user="me", password="hidden", db=2)
+    node.start()
+    commands, bus = node.redis.peers
+    assert commands.commands[:2] == [[b"AUTH", b"me", b"hidden"], [b"SELECT", b"2"]]
+    assert bus.commands[0] == [b"AUTH", b"me", b"hidden"]
+    now(node.adapter.stop())
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "problem"),
+    [
+        (b"AUTH", "WRONGPASS invalid: hidden", "Redis answered WRONGPASS"),
+        (b"SELECT", "LOADING Redis is loading", "Redis answered LOADING"),
+        (b"SELECT", "MOVED 1 10.0.0.1", "Redis Cluster is not supported (Redis answered MOVED)"),
+    ],
+)
+def test_refused_at_the_door(command, answer, problem):
+    """What Redis refuses is said in one word, and tried again for ever: it may be over in a while."""
+    node = Started(password="hidden", db=1)
+    node.redis.replies = {command: Exception(answer)}
+    with capturedLogs() as logs:
+        node.start()
+        node.pass_time(10)
+    assert node.problem == f"Redis is away: {problem}"
+    assert "hidden" not in str(logs)
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert node.adapter.health().ok
+    now(node.adapter.stop())
+
+
+def test_only_a_master_will_do():
+    """Right after a failover a Sentinel may still name a server that is a replica by now."""
+    node = Started(master="mymaster")
+    node.redis.replies = {b"ROLE": [b"slave", b"10.0.0.1"]}
+    node.start()
+    assert node.problem == "Redis is away: this Redis is not the master"
+    node.redis.replies = {b"ROLE": [b"master", 0, []]}
+    node.pass_time(8)
+    assert node.adapter.health().ok
+    now(node.adapter.stop())
+
+
+# -- asking
+
+
+def test_while_redis_is_away(node):
+    """Nothing waits for a Redis that is away."""
+    node.redis.refusal = RefusedError("no")
+    node.start()
+    adapter = node.adapter
+    for question in (
+        adapter.roster.join("1", "news", "1.1"),
+        adapter.roster.counts("1", ["news"]),
+        adapter.bus.publish(ENVELOPE),
+        adapter.quotas.set("1", 1),
+        adapter.last_events.put("1", "cache-x", "e", "1", 1),
+        adapter.receipts.release("1", "k"),
+    ):
+        with pytest.raises(ServiceUnavailable, match="away"):
+            now(question)
+    now(adapter.bus.watch("1", "news"))
+    now(adapter.bus.unwatch("1", "weather"))
+
+
+def test_a_script_is_sent_once(node):
+    """Redis knows a script by its hash; one that does not gets the text."""
+    node.start()
+    node.redis.replies = {
+        JOIN.hash.encode(): Exception("NOSCRIPT no"),
+        b"EVAL": [1, 1, 0, 1, 0, []],
+    }
+    assert now(node.adapter.roster.join("1", "news", "1.1")).first_in_channel
+    (command,) = node.redis.sent(b"EVAL")
+    assert command[0] == JOIN.text.encode()
+    assert command[1:6] == [b"0", b"p:", b"1:1:news", NODE.encode(), b"1.1"]
+
+
+def test_a_full_redis(node):
+    """A Redis that takes nothing any more is an outage that says why, and ends when it takes something."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): Exception("OOM command not allowed: secrets")}
+    with pytest.raises(ServiceUnavailable) as caught:
+        now(node.adapter.roster.join("1", "news", "1.1"))
+    assert caught.value.message == node.problem == "Redis answered OOM"
+    assert not isinstance(caught.value, Unanswered)
+    node.redis.replies = {}
+    now(node.adapter.receipts.release("1", "k"))
+    assert node.adapter.health().ok
+
+
+def test_a_redis_that_has_become_a_replica(node):
+    """It is left, as another one is the master."""
+    node.start()
+    node.redis.replies = {b"DEL": Exception("READONLY no")}
+    with pytest.raises(ServiceUnavailable, match="READONLY"):
+        now(node.adapter.receipts.release("1", "k"))
+    assert node.problem == "Redis is away: Redis answered READONLY"
+    node.pass_time(1)
+    assert node.adapter.health().ok
+
+
+def test_no_answer(node):
+    """A question that was sent and not answered ends with the connection; nobody knows what became of it."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): SILENCE}
+    outcome = []
+    start(node.adapter.roster.join("1", "news", "1.1")).addErrback(outcome.append)
+    node.pass_time(3)
+    assert outcome == []
+    node.pass_time(1)
+    assert outcome[0].type is Unanswered
+    node.pass_time(1)
+    assert node.adapter.health().ok
+    assert node.adapter.figures().reconnects == 1
+
+
+def test_publishes_that_are_lost_are_counted(node):
+    """What was under way when the connection ended, but for messages to oneself."""
+    node.start()
+    node.redis.replies = {b"PUBLISH": SILENCE}
+    node.adapter.bus.prove()
+    now(node.adapter.bus.publish(ENVELOPE))
+    node.redis.hang_up()
+    assert node.hearing.drops == [("1", "bus_away")]
+
+
+def test_commands_are_counted(node):
+    """Over all connections that were made."""
+    node.start()
+    before = node.adapter.figures().commands
+    now(node.adapter.bus.publish(ENVELOPE))
+    assert node.adapter.figures().commands == before + 1
+    node.redis.hang_up()
+    assert node.adapter.figures().commands == before + 1
+    node.pass_time(1)
+    assert node.adapter.figures().commands > before + 1
+
+
+# -- the bus
+
+
+def test_one_command_per_publish(node):
+    """However many nodes there are."""
+    node.start()
+    now(node.adapter.bus.publish(ENVELOPE))
+    published = [c for c in node.redis.sent(b"PUBLISH") if c[0] == TOPIC]
+    assert len(published) == 1
+
+
+def test_in_the_name_of_a_dead_node(node):
+    """What is said for another node comes back, and the other one ignores it, should it live."""
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    now(node.adapter.bus.publish(ENVELOPE))
+    assert node.hearing.received == []
+    now(node.adapter.bus.publish(ENVELOPE._replace(sender="node-two")))
+    assert node.hearing.received == [ENVELOPE]
+
+
+def test_everything_is_subscribed_to_again(node):
+    """In few commands, however much it is; and what is watched while Redis is away is not forgotten."""
+    node.start()
+    for i in range(1200):
+        now(node.adapter.bus.watch("1", f"c{i}"))
+    node.redis.hang_up()
+    now(node.adapter.bus.watch("1", "news"))
+    now(node.adapter.bus.unwatch("1", "c7"))
+    node.pass_time(1)
+    commands = node.redis.sent(b"SUBSCRIBE")
+    assert [len(topics) for topics in commands] == [500, 500, 201]
+    assert TOPIC in commands[2]
+    assert node.adapter.health().ok
+
+
+def test_reloads_do_not_flap(node):
+    """A channel that is watched again at once is subscribed to once, and one that is not is dropped after a while."""
+    node.start()
+    bus = node.adapter.bus
+    for _ in range(3):
+        now(bus.watch("1", "news"))
+        now(bus.unwatch("1", "news"))
+    now(bus.watch("1", "news"))
+    now(bus.watch("1", "weather"))
+    now(bus.unwatch("1", "weather"))
+    node.clock.advance(LINGER)
+    assert len(node.redis.sent(b"SUBSCRIBE")) == 3
+    assert node.redis.sent(b"UNSUBSCRIBE") == [[b"p:bus:1:1:weather"]]
+    now(bus.unwatch("1", "news"))
+    now(bus.watch("1", "news"))
+    node.clock.advance(LINGER)
+    assert len(node.redis.sent(b"UNSUBSCRIBE")) == 1
+
+
+def test_what_comes_after_the_unwatching_is_ignored(node):
+    """While the topic lingers nobody hears it."""
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    now(node.adapter.bus.unwatch("1", "news"))
+    now(node.adapter.bus.publish(ENVELOPE._replace(sender="node-two")))
+    assert node.hearing.received == []
+    node.redis.hang_up()
+    node.clock.advance(LINGER)
+
+
+def test_watching_waits_for_the_confirmation(node):
+    """Whoever subscribes a client knows that nothing is missed from then on; those who come meanwhile wait, too."""
+    node.start()
+    node.redis.replies = {b"SUBSCRIBE": SILENCE}
+    waiting = [start(node.adapter.bus.watch("1", "news")) for _ in range(2)]
+    assert not any(one.called for one in waiting)
+    node.redis.peers[1].say(encoded([b"subscribe", TOPIC, 2]))
+    assert all(one.called for one in waiting)
+    assert len(node.redis.sent(b"SUBSCRIBE")) == 2
+
+
+def test_a_confirmation_that_does_not_come(node):
+    """The connection is of no use then; whoever waited goes on, and everything is asked for anew."""
+    node.start()
+    node.redis.replies = {b"SUBSCRIBE": SILENCE}
+    waiting = start(node.adapter.bus.watch("1", "news"))
+    node.redis.replies = {}
+    node.pass_time(4)
+    assert waiting.called
+    node.pass_time(1)
+    assert TOPIC in node.redis.peers[-1].topics
+    assert node.adapter.health().ok
+
+
+def test_a_deaf_subscriber(node):
+    """A connection that is open and brings nothing is found out by a message to oneself, and replaced."""
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    node.redis.peers[1].topics.clear()
+    node.pass_time(8)
+    assert node.adapter.figures().reconnects == 0
+    node.pass_time(2)
+    assert node.adapter.health().ok
+    assert TOPIC in node.redis.peers[-1].topics
+    assert node.adapter.figures().reconnects == 1
+
+
+def test_a_subscriber_that_ends_before_it_has_begun(node):
+    """It is tried again."""
+    node.redis.replies = {b"SUBSCRIBE": SILENCE}
+    node.start()
+    node.redis.peers[1].hang_up()
+    node.redis.replies = {}
+    node.pass_time(5)
+    assert node.adapter.health().ok
+
+
+def test_strangers_on_the_bus(node):
+    """What is no envelope is counted, and what the node cannot take does not end the connection."""
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    peer = node.redis.peers[1]
+    peer.say(encoded([b"message", TOPIC, b"\x09hello, I am a later version"]))
+    assert node.hearing.drops == [("1", "unknown_envelope")]
+
+    def receive(_):
+        raise ValueError
+
+    node.hearing.receive = receive
+    with capturedLogs() as logs:
+        now(node.adapter.bus.publish(ENVELOPE._replace(sender="node-two")))
+    assert "Bug while taking" in logs[0]["log_format"]
+    assert node.adapter.health().ok
+
+
+def test_clients_are_told_what_was_missed(node):
+    """When the bus was away, and all nodes have had the time to be back."""
+    node.start()
+    node.redis.peers[1].hang_up()
+    node.pass_time(14)
+    assert node.hearing.misses == 0
+    node.pass_time(7)
+    assert node.hearing.misses == 1
+    node.pass_time(30)
+    assert node.hearing.misses == 1
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable("away"), ValueError("a bug")])
+def test_clients_are_told_later(node, error):
+    """What could not be told now is told at the next beat, unless it is a bug."""
+
+    async def missed():
+        node.hearing.misses += 1
+        if node.hearing.misses == 1:
+            raise error
+
+    node.hearing.missed = missed
+    node.start()
+    node.redis.peers[1].hang_up()
+    with capturedLogs() as logs:
+        node.pass_time(40)
+    bug = isinstance(error, ValueError)
+    assert node.hearing.misses == (1 if bug else 2)
+    assert bool([log for log in logs if "Bug" in log["log_format"]]) is bug
+
+
+# -- the lease
+
+
+def test_signs_of_life(node):
+    """One every few seconds, with the length of the lease."""
+    node.start()
+    node.pass_time(20)
+    assert len(node.beats()) == 5
+    assert node.beats()[0][2:5] == [b"p:", NODE.encode(), b"15000"]
+    assert node.hearing.returns == [False]
+
+
+def test_a_new_connection_writes_everything_anew(node):
+    """Nobody knows what has arrived of what was sent before."""
+    node.start()
+    node.redis.hang_up()
+    node.pass_time(1)
+    assert node.hearing.returns == [False, False]
+
+
+def test_taken_for_dead(node):
+    """A node that Redis does not know any more writes itself anew, although its connection was never lost."""
+    node.start()
+    node.redis.replies = {BEAT: [0, b"first", []]}
+    node.pass_time(5)
+    node.redis.replies = {}
+    node.pass_time(10)
+    assert node.hearing.returns == [False, False]
+
+
+def test_a_redis_that_has_forgotten_everything(node):
+    """It has another name then, and nobody was told of any end."""
+    node.start()
+    node.redis.generation = b"second"
+    node.redis.hang_up()
+    node.pass_time(10)
+    assert node.hearing.returns == [False, True]
+
+
+def test_writing_anew_is_tried_until_it_is_done(node):
+    """The node is not well before that."""
+    failures = [ServiceUnavailable("away"), ValueError("a bug")]
+
+    async def returned(*, forgotten, settling):
+        node.hearing.returns.append(forgotten)
+        if failures:
+            raise failures.pop(0)
+
+    node.hearing.returned = returned
+    node.start()
+    assert node.problem == "this node has to be written to Redis yet"
+    with capturedLogs() as logs:
+        node.pass_time(5)
+    assert "Bug while keeping the lease" in str(logs)
+    assert not node.adapter.health().ok
+    node.pass_time(5)
+    assert node.adapter.health().ok
+    assert node.hearing.returns == [False] * 3
+
+
+def test_a_beat_that_takes_long(node):
+    """The next one waits for it."""
+    node.start()
+    node.redis.replies = {BEAT: SILENCE}
+    node.adapter._beat()
+    node.adapter._beat()
+    assert len(node.beats()) == 2
+
+
+def test_burying(node):
+    """A dead node is taken away in parts, its entries are told one by one, and it is counted once."""
+    node.start()
+    parts = [
+        [0, [[b"1:1:presence-x", 0, 1, 1, 1, b"ann", b'"A"'], [b"1:1:news", 1, 0, 0, 0, b"", b""]]],
+        [1, [[b"1:1:news", 1, 0, 0, 0, b"", b""]]],
+    ]
+    node.redis.replies = {
+        BEAT: [1, b"first", [b"node-two", NODE]],
+        REAP.hash.encode(): lambda _: parts.pop(0) if parts else [2, []],
+    }
+    node.pass_time(10)
+    ann = PresenceMember("ann", '"A"')
+    vacant = ("1", "news", Left(True, None, Counts()), "node-two")
+    assert node.hearing.departures == [
+        ("1", "presence-x", Left(False, ann, Counts(1, 1)), "node-two"),
+        vacant,
+        vacant,
+    ]
+    assert node.adapter.figures().reaped == 1
+    reaps = [c for c in node.redis.sent(b"EVALSHA") if c[0] == REAP.hash.encode()]
+    assert {tuple(c[2:4]) for c in reaps} == {(b"p:", b"node-two")}
+
+
+# -- stopping
+
+
+def test_stop(node):
+    """A node says goodbye, once."""
+    node.start()
+    peer = node.redis.peers[0]
+    now(node.adapter.stop())
+    now(node.adapter.stop())
+    assert [c[1:2] for c in peer.commands].count([GOODBYE.hash.encode()]) == 1
+    assert node.redis.peers == []
+
+
+def test_stop_while_redis_says_nothing(node):
+    """Nobody waits for its answer for longer than for any other."""
+    node.start()
+    node.redis.replies = {GOODBYE.hash.encode(): SILENCE}
+    stopped = start(node.adapter.stop())
+    node.pass_time(3)
+    assert not stopped.called
+    node.pass_time(1)
+    assert stopped.called
+    assert node.redis.peers == []
+
+
+def test_stop_without_redis(node):
+    """One that cannot is noticed by the others."""
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    now(node.adapter.bus.unwatch("1", "news"))
+    node.redis.refusal = RefusedError("no")
+    node.redis.hang_up()
+    with capturedLogs() as logs:
+        now(node.adapter.stop())
+    assert "Could not leave the cluster" in str(logs)
