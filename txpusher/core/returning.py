@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
 from txpusher.core.counting import count_changed
-from txpusher.core.occurrences import ChannelOccupied, MemberAdded
+from txpusher.core.occurrences import (
+    ChannelOccupied,
+    ChannelRestored,
+    MemberAdded,
+    MemberRestored,
+)
 from txpusher.core.outage import Place
 from txpusher.core.running import start_logged
 from txpusher.core.subscribing import tell_departure
@@ -74,7 +79,9 @@ async def _write(
     restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
     for one in there:
         registry.outage.joined.pop(_place(channel, one), None)
-    if not quiet:
+    if quiet:
+        _tell_restored(registry, channel, restored)
+    else:
         await _tell_arrivals(registry, channel, restored)
 
 
@@ -91,6 +98,16 @@ def _is_on(connection: Connection, channel: Channel) -> bool:
 
 def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
     return connection.subscriptions.get(channel.name, (None, None))[1]
+
+
+def _tell_restored(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
+    app_id, name = channel.app_id, channel.name
+    if channel.kind is Kind.USER:
+        return
+    if restored.first_in_channel:
+        registry.tell(ChannelRestored(app_id, name))
+    for member in restored.new_members:
+        registry.tell(MemberRestored(app_id, name, member.user_id))
 
 
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
