@@ -39,7 +39,9 @@ def test_values_do_not_change(value):
     same = dataclasses.replace(value)
     assert same == value
     assert hash(same) == hash(value)
-    assert dataclasses.replace(value, **{field: "other"}) != value
+    # With -b it is an error to compare bytes with text.
+    other = b"other" if isinstance(getattr(value, field), bytes) else "other"
+    assert dataclasses.replace(value, **{field: other}) != value
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)

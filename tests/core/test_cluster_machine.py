@@ -115,7 +115,7 @@ class ClusterMachine(RuleBasedStateMachine):
         self.patch = mock.patch.object(channel_module, "SLICE", self.slice_size)
         self.patch.start()
         self.clock = self.clock_type()
-        self.nodes = cluster(2, self.clock)
+        self.nodes = self.make_nodes()
         self.there = []
         self.numbers = count(1)
         self.cached = {}
@@ -123,6 +123,18 @@ class ClusterMachine(RuleBasedStateMachine):
         self.present = defaultdict(bool)
         for node in self.nodes:
             node.registry.tell = self.hear
+
+    def make_nodes(self):
+        """Make the cluster; another adapter's machine makes another one."""
+        return cluster(2, self.clock)
+
+    def occupied_channels(self, app):
+        """Give all that the roster knows of an app."""
+        return now(self.nodes[0].adapter.roster.channels(app.id))
+
+    def watched_channels(self, node):
+        """Give what a node hears of."""
+        return node.adapter.bus._watched
 
     def hear(self, fact):
         """Facts come in pairs, beginning with the first of each."""
@@ -340,7 +352,7 @@ class ClusterMachine(RuleBasedStateMachine):
     @invariant()
     def the_roster_is_the_sum_of_the_nodes(self):
         for app in APPS:
-            roster = now(self.nodes[0].adapter.roster.channels(app.id))
+            roster = self.occupied_channels(app)
             expected = {}
             for channel in PUBLIC + PRESENCE:
                 on = self.on(app, channel)
@@ -378,7 +390,7 @@ class ClusterMachine(RuleBasedStateMachine):
                     assert channel.subscribers
                     assert not channel.holders
                     watched.add((app_id, name))
-            assert node.adapter.bus._watched == watched
+            assert self.watched_channels(node) == watched
 
     def teardown(self):
         """When all broadcasts are out, everybody has read everything; when all have left, nothing is there."""
@@ -402,10 +414,10 @@ class ClusterMachine(RuleBasedStateMachine):
                 assert not any(
                     local.channels or local.connections for local in node.registry.apps.values()
                 )
-                assert not node.adapter.bus._watched
+                assert not self.watched_channels(node)
             assert not any(self.occupied.values())
             assert not any(self.present.values())
-            assert not any(now(self.nodes[0].adapter.roster.channels(app.id)) for app in APPS)
+            assert not any(self.occupied_channels(app) for app in APPS)
             assert not self.clock.getDelayedCalls()
         finally:
             self.patch.stop()

@@ -12,7 +12,7 @@ from txpusher.core.occurrences import (
     MemberRemoved,
     MessageDropped,
 )
-from txpusher.core.outage import Place
+from txpusher.core.outage import RETRY, Place
 from txpusher.core.registry import Options
 from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.model import App, Event
@@ -356,6 +356,35 @@ def test_a_node_that_was_taken_for_dead(two):
     assert ("member_added", "ann") not in member_events(ann)
 
 
+def test_a_roster_that_was_only_busy(two):
+    """What could not be told once is told after a while, although nobody has been away."""
+    ann, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    ann.wire.clear()
+    two.facts()
+    two.away()
+    joined(two.here, "cid")
+    ann.leave()
+    short = joined(two.here, "dan")
+    short.leave()
+    two.clock.advance(RETRY)
+    assert two.facts() == []
+    two.adapter.error = None
+    two.clock.advance(RETRY)
+    assert two.facts() == [MemberAdded("1", ROOM, "cid"), MemberRemoved("1", ROOM, "ann")]
+    assert member_events(bob) == [("member_added", "cid"), ("member_removed", "ann")]
+    assert two.there.counts(ROOM) == (2, 2)
+    assert not two.clock.getDelayedCalls()
+
+
+def test_nothing_is_told_after_the_end(two):
+    """A server that has stopped tries nothing again."""
+    two.here.registry.outage.stop()
+    two.away()
+    joined(two.here, "ann")
+    two.here.registry.outage.stop()
+    assert not two.clock.getDelayedCalls()
+
+
 def test_many_subscribers_of_one_channel(two):
     """A channel with many subscribers is written in parts."""
     for _ in range(600):
@@ -363,6 +392,19 @@ def test_many_subscribers_of_one_channel(two):
     two.hub.roster._apps.clear()
     two.back()
     assert two.there.counts("news") == (600, 0)
+
+
+def test_many_channels(two):
+    """Many channels are written side by side; a failure on one of them is the failure of all."""
+    client = two.here.connect()
+    for i in range(120):
+        client.subscribe(f"c{i}")
+    two.hub.roster._apps.clear()
+    two.back()
+    assert len(now(two.hub.roster.channels("1"))) == 120
+    two.away()
+    with pytest.raises(ServiceUnavailable):
+        now(two.here.cluster.returned(forgotten=False, settling=10))
 
 
 def test_counts_are_told_afterwards(two):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
 
-from tests.doubles import APP, FailingAdapter, limited
+from tests.doubles import APP, AwayAdapter, FailingAdapter, limited
 from tests.wire_doubles import Api, event, http, publish, signed
 from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import ApiCalled
@@ -419,3 +419,11 @@ def test_what_is_away_for_now_is_answered_503(way):
         response = way.ask(api, publish(event()))
     assert (response.status, response.error) == (503, "Redis is away")
     assert [(log["log_level"], log["path"]) for log in logs] == [(LogLevel.warn, "/apps/1/events")]
+
+
+def test_counts_that_nobody_knows_are_left_out(way):
+    """What was published is not answered by an error, as it would be published again."""
+    api = Api(adapter=AwayAdapter(MemoryAdapter(Hub(Api().clock))))
+    api.node.adapter.error = ServiceUnavailable("away")
+    response = way.ask(api, publish(event(info="subscription_count")))
+    assert (response.status, response.json) == (200, {"channels": {"news": {}}})

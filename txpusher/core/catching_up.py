@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from txpusher.core.channel import Channel
-    from txpusher.core.registry import ChannelRegistry, LocalApp
+    from txpusher.core.local_app import LocalApp
+    from txpusher.core.registry import ChannelRegistry
 
 AT_ONCE = 200
 """Channels of one question."""

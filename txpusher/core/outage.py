@@ -7,10 +7,11 @@ clients of this node are told at once, of what happens on this node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from txpusher.errors import Unanswered
+from txpusher.core.running import start_logged
+from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.interfaces import Joined
 from txpusher.model import Counts, PresenceMember
 from txpusher.protocol import codec
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from txpusher.core.channel import Channel
     from txpusher.core.connection import Connection
     from txpusher.core.registry import ChannelRegistry
-    from txpusher.errors import ServiceUnavailable
+    from txpusher.interfaces import Call
 
 
+RETRY = 5.0
+"""Seconds until the roster is told again what it could not be told."""
 UNKNOWN = Counts()
 """How full a channel is while nobody can be asked."""
 
@@ -37,16 +40,22 @@ class Place(NamedTuple):
 class Outage:
     """What the roster was not told.
 
+    What failed once is told again after a while, also when nobody says that the roster was away: it may only have been
+    full, or busy.
+
     Args:
         registry: of this node.
+        tell: tells the roster; it raises ServiceUnavailable as long as that is in vain.
 
     Attributes:
         joined: who subscribed, and whether the roster may have heard of it all the same.
         left: who left that the roster has, or may have, with its member.
     """
 
-    def __init__(self, registry: ChannelRegistry) -> None:
+    def __init__(self, registry: ChannelRegistry, tell: Callable[[], Awaitable[None]]) -> None:
         self._registry = registry
+        self._tell = tell
+        self._retry: Call | None = None
         self.joined: dict[Place, bool] = {}
         self.left: dict[Place, PresenceMember | None] = {}
 
@@ -56,11 +65,33 @@ class Outage:
             del self.left[place]  # it is where the roster has it
         else:
             self.joined[place] = isinstance(error, Unanswered)
+        self._later()
 
     def leave(self, place: Place, member: PresenceMember | None) -> None:
         """Remember who left while the roster was away."""
         if self.joined.pop(place, True):
             self.left[place] = member
+        self._later()
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _later(self) -> None:
+        if self._retry is None and (self.joined or self.left):
+            self._retry = self._registry.clock.callLater(RETRY, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        start_logged(self._tell_missing(), "The roster was not told everything")
+
+    async def _tell_missing(self) -> None:
+        try:
+            await self._tell()
+        except ServiceUnavailable:
+            self._later()
 
     def subscribe(
         self,

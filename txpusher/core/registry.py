@@ -14,6 +14,7 @@ from txpusher.core import users
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
 from txpusher.core.draining import drain
+from txpusher.core.local_app import LocalApp
 from txpusher.core.occurrences import (
     ConnectionLost,
     ConnectionOpened,
@@ -22,6 +23,7 @@ from txpusher.core.occurrences import (
 )
 from txpusher.core.outage import Outage
 from txpusher.core.quota import ConnectionQuota
+from txpusher.core.returning import write_missing
 from txpusher.core.running import start, start_logged
 from txpusher.errors import AppDisabled, ConnectionEnded, ServiceUnavailable, UnknownApp
 from txpusher.interfaces import Envelope
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from txpusher.core.liveness import Liveness
-    from txpusher.interfaces import Adapter, Call, Clock, Wire
+    from txpusher.interfaces import Adapter, Clock, Wire
     from txpusher.model import App, Event
 
 SENDING_AWAY = 1.0
@@ -53,31 +55,6 @@ class Options(NamedTuple):
     only_pusher_error: bool = False
     watchlist_delay: float = 0.0
     adapter_required: bool = False
-
-
-class LocalApp:
-    """What this process holds of one app.
-
-    Attributes:
-        app: the app as it is now, or None when it is gone.
-        connections: by their socket id.
-        unauthorized: those that have to prove something yet, with the time they came, oldest first.
-        channels: by their name.
-        away: users who may be offline, with the call that will find out.
-    """
-
-    __slots__ = ("app", "away", "channels", "connections", "unauthorized")
-
-    def __init__(self, app: App) -> None:
-        self.app: App | None = app
-        self.connections: dict[str, Connection] = {}
-        self.unauthorized: dict[Connection, float] = {}
-        self.channels: dict[str, Channel] = {}
-        self.away: dict[str, Call] = {}
-
-    def counted(self) -> int:
-        """How many connections count for the app's quota."""
-        return len(self.connections) - len(self.unauthorized)
 
 
 class ChannelRegistry:
@@ -111,7 +88,7 @@ class ChannelRegistry:
         self.options = options
         self.apps: dict[str, LocalApp] = {}
         self.quota = ConnectionQuota(self)
-        self.outage = Outage(self)
+        self.outage = Outage(self, lambda: write_missing(self))
         self._liveness = liveness
         self._randbelow = randbelow
 

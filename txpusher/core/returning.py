@@ -18,7 +18,7 @@ from txpusher.core.occurrences import (
     MemberRestored,
 )
 from txpusher.core.outage import Place
-from txpusher.core.running import start_logged
+from txpusher.core.running import start_logged, together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Left, Restored
     from txpusher.model import PresenceMember
 
+CHANNELS_AT_ONCE = 50
+"""Channels that are written side by side: there may be a hundred thousand, with one subscriber each."""
 AT_ONCE = 250
 """Subscriptions that are written at once: what leaves meanwhile must not be written after it has left."""
 
@@ -49,9 +51,12 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
     for local in list(registry.apps.values()):
-        for channel in list(local.channels.values()):
-            if channel.kind is not Kind.WATCHLIST:
-                await _write_channel(registry, channel, forgotten=forgotten)
+        known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
+        for begin in range(0, len(known), CHANNELS_AT_ONCE):
+            await together(
+                _write_channel(registry, channel, forgotten=forgotten)
+                for channel in known[begin : begin + CHANNELS_AT_ONCE]
+            )
     if forgotten:
         await _keep_left(registry, settling)
     else:
@@ -59,6 +64,19 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
     for app_id, local in list(registry.apps.items()):
         if local.app is not None and local.app.limits.max_connections is not None:
             await registry.quota.tell(app_id)
+
+
+async def write_missing(registry: ChannelRegistry) -> None:
+    """Write only what the roster could not be told; raises as `write_anew`."""
+    for place in list(registry.outage.joined):
+        local = registry.apps[place.app_id]
+        channel, connection = (
+            local.channels.get(place.channel),
+            local.connections.get(place.socket_id),
+        )
+        if channel is not None and connection is not None:
+            await _write(registry, channel, [connection], quiet=False)
+    await _leave(registry)
 
 
 async def _write_channel(registry: ChannelRegistry, channel: Channel, *, forgotten: bool) -> None:
@@ -131,16 +149,20 @@ async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame:
 
 async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
-    for place, member in list(registry.outage.left.items()):
+    left = registry.outage.left
+    for place, member in list(left.items()):
         await registry.adapter.roster.restore(
             place.app_id, place.channel, [(place.socket_id, member)]
         )
-    if registry.outage.left:
-        registry.clock.callLater(settling, _leave_later, registry)
+    if left:
+        registry.clock.callLater(settling, _leave_later, registry, dict(left))
+        left.clear()
 
 
-def _leave_later(registry: ChannelRegistry) -> None:
-    start_logged(_leave(registry), "Some who left during an outage are still in the roster")
+def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | None]) -> None:
+    for place, member in left.items():
+        registry.outage.leave(place, member)
+    start_logged(write_missing(registry), "Some who left during an outage are in the roster")
 
 
 async def _leave(registry: ChannelRegistry) -> None:

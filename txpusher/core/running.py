@@ -6,11 +6,11 @@ step. `Deferred.fromCoroutine` costs several microseconds even then; `start` cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from types import coroutine
 from typing import Any, TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -47,6 +47,14 @@ def start_logged(task: Coroutine[Any, Any, None], what: str) -> None:
             _log.failure("{what}", failure, what=what)
 
     Deferred.fromCoroutine(task).addErrback(log)
+
+
+async def together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run tasks side by side, and wait for all of them; raises what the first of them has raised."""
+    running = [Deferred.fromCoroutine(task) for task in tasks]
+    for succeeded, result in await DeferredList(running, consumeErrors=True):
+        if not succeeded:
+            cast(Failure, result).raiseException()
 
 
 @coroutine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from txpusher.errors import ServiceUnavailable
 from txpusher.http.exchange import EMPTY, Answer, json_answer
 from txpusher.http.idempotency import HEADER, fingerprint, named, other_payload
 from txpusher.protocol import api
@@ -115,9 +116,12 @@ class Events:
     ) -> list[dict[str, Any]]:
         if not wanted:
             return []
-        counts = await self._registry.adapter.roster.counts(
-            app.id, [channel for channel, _ in wanted]
-        )
+        names = [channel for channel, _ in wanted]
+        try:
+            counts = await self._registry.adapter.roster.counts(app.id, names)
+        except ServiceUnavailable:
+            # It is published: an error would have it published again.
+            return [{} for _ in wanted]
         return [
             api.counts_answer(kind_of(channel), count, info)
             for (channel, info), count in zip(wanted, counts, strict=True)

@@ -1,6 +1,7 @@
 """The adapter on a Redis in memory: what becomes of the connections, the lease and the bus when things go wrong."""
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as RefusedError
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
@@ -209,6 +210,17 @@ def test_no_answer(node):
     node.pass_time(1)
     assert node.adapter.health().ok
     assert node.adapter.figures().reconnects == 1
+
+
+def test_who_stood_still_blames_nobody(node):
+    """After this process has stood still the answers are still to be read."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): SILENCE}
+    start(node.adapter.roster.join("1", "news", "1.1")).addErrback(lambda _: None)
+    node.clock.advance(60)
+    assert node.adapter.figures().reconnects == 0
+    node.clock.advance(1)
+    assert node.adapter.figures().reconnects > 0
 
 
 def test_publishes_that_are_lost_are_counted(node):
@@ -462,6 +474,42 @@ def test_a_beat_that_takes_long(node):
     node.adapter._beat()
     node.adapter._beat()
     assert len(node.beats()) == 2
+
+
+def test_a_sign_of_life_that_is_refused(node):
+    """It is an outage until the next one is taken."""
+    node.start()
+    node.redis.replies = {BEAT: Exception("OOM no")}
+    node.pass_time(5)
+    assert not node.adapter.health().ok
+    node.redis.replies = {}
+    node.pass_time(5)
+    assert node.adapter.health().ok
+    assert node.hearing.returns == [False]
+
+
+def test_signs_go_on_during_long_work(node):
+    """Writing everything may take longer than a lease; the node does not die of it, and writes once more if told to."""
+    waiting = []
+
+    async def returned(*, forgotten, settling):
+        node.hearing.returns.append(forgotten)
+        waiting.append(Deferred())
+        await waiting[-1]
+
+    node.hearing.returned = returned
+    node.start()
+    node.pass_time(20)
+    assert len(node.beats()) == 5
+    assert node.hearing.returns == [False]
+    node.redis.replies = {BEAT: [0, b"first", []]}
+    node.pass_time(5)
+    node.redis.replies = {}
+    waiting[0].callback(None)
+    assert node.hearing.returns == [False, False]
+    assert not node.adapter.health().ok
+    waiting[1].callback(None)
+    assert node.adapter.health().ok
 
 
 def test_burying(node):

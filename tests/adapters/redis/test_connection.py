@@ -130,6 +130,17 @@ def test_the_queue_is_bounded(there, monkeypatch):
     there.connection.publish("1", b"topic", b"message")
 
 
+def test_so_is_its_size(there, monkeypatch):
+    """Large messages fill the memory before they are many."""
+    monkeypatch.setattr(connection_module, "MAX_UNREAD", 10)
+    there.redis.replies = {b"PUBLISH": SILENCE}
+    there.connection.publish("1", b"topic", bytes(11))
+    with pytest.raises(ServiceUnavailable, match="keep up"):
+        there.connection.publish("1", b"topic", b"")
+    there.peer.say(b":1\r\n")
+    there.connection.publish("1", b"topic", b"")
+
+
 def test_silence(there):
     """Only who waits for an answer notices silence, and any answer ends it."""
     there.clock.advance(100)

@@ -80,7 +80,7 @@ class RedisAdapter:
         commands.link = link("commands", self._build, self._prepare, self._commands_made)
         self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._bus_made)
         self._beats = LoopingCall(self._beat)
-        self._checks = LoopingCall(self._check)
+        self._checks = LoopingCall.withCount(self._check)
         self._beats.clock = self._checks.clock = clock  # type: ignore[assignment]
 
     # As an Adapter
@@ -203,7 +203,9 @@ class RedisAdapter:
             except Exception:  # noqa: BLE001 - as with the lease
                 _log.failure("Bug while telling clients what was missed")
 
-    def _check(self) -> None:
+    def _check(self, periods: int) -> None:
+        if periods > 2:
+            return  # this process stood still: what Redis has sent since is read before the next look
         for link in (self._commands.link, self.bus.link):
             link.check(self._target.timeout)
         self.bus.check(self._target.timeout)

@@ -24,6 +24,8 @@ from txpusher.errors import ServiceUnavailable
 
 BACKLOG = 20_000
 """Commands that may wait for their replies: about a second's worth for Redis."""
+MAX_UNREAD = 64 * 1024 * 1024
+"""Bytes of messages that may be sent while Redis sends nothing back."""
 pack = cast(Callable[[tuple[bytes, ...]], bytes], _pack_command)
 """Encodes a command; hiredis' own annotation knows commands of one word only."""
 _NOTHING = object()  # hiredis' own word for it is False, which equals the reply 0
@@ -55,6 +57,7 @@ class RedisConnection(BaseRedisProtocol):
         # Per command that was not answered yet: None, or the app of a publish.
         self._waiting: deque[str | None] = deque()
         self._progress = 0.0
+        self._unread = 0
 
     def publish(self, app_id: str, topic: bytes, message: bytes) -> None:
         """Publish, and do not wait for the reply.
@@ -62,7 +65,10 @@ class RedisConnection(BaseRedisProtocol):
         Raises:
             ServiceUnavailable: Redis is gone, or does not keep up.
         """
+        if self._unread > MAX_UNREAD:
+            raise ServiceUnavailable("Redis does not keep up")
         self._sending(app_id)
+        self._unread += len(message)
         self.transport.write(pack((b"PUBLISH", topic, message)))
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
@@ -93,7 +99,7 @@ class RedisConnection(BaseRedisProtocol):
 
     def dataReceived(self, data: bytes, unpause: bool = False) -> None:
         """Take the replies in these bytes."""
-        self._progress = self._time()
+        self._progress, self._unread = self._time(), 0
         self._reader.feed(data)
         try:
             for reply in iter(self._reader.gets, _NOTHING):

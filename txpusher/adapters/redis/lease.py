@@ -9,7 +9,7 @@ connection was lost, when it was taken for dead, and when Redis has forgotten ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -58,7 +58,8 @@ class Lease:
         self._seconds = seconds
         self._name = name
         self._generation: bytes | None = None
-        self._beating = False
+        self._doing: set[str] = set()
+        self._dead: set[bytes] = set()
         # Whether everything has to be written anew; and whether Redis has forgotten it without telling anybody.
         self._owing = False
         self._forgotten = False
@@ -68,29 +69,36 @@ class Lease:
         self._owing = True
 
     async def beat(self) -> None:
-        """Give a sign of life, and do what follows from the answer; what cannot be done now is done at the next."""
-        if self._beating:
-            return
-        self._beating = True
+        """Give a sign of life, and do what follows from the answer; what cannot be done now is done at the next.
+
+        The work may take longer than the lease of a node that does nothing else: the signs go on meanwhile.
+        """
+        if await self._done("beat", self._renew):
+            await self._done("work", self._work)
+
+    async def _done(self, what: str, do: Callable[[], Awaitable[None]]) -> bool:
+        """Do something, unless it is being done; give whether it was done well."""
+        if what in self._doing:
+            return False
+        self._doing.add(what)
         try:
-            dead = await self._renew()
-            await self._write_anew()
-            self.held = not self._owing
-            for node_id in dead:
-                await self._reap(node_id)
+            await do()
         except ServiceUnavailable:
             self.held = False
         except Exception:  # noqa: BLE001 - the next beat has to come in any case
             self.held = False
             _log.failure("Bug while keeping the lease")
+        else:
+            return True
         finally:
-            self._beating = False
+            self._doing.discard(what)
+        return False
 
     async def leave(self) -> None:
         """Give the lease up; what is left of this node is for the others to reap."""
         await self._commands.run(GOODBYE, self._id)
 
-    async def _renew(self) -> list[bytes]:
+    async def _renew(self) -> None:
         known, generation, dead = await self._commands.run(
             HEARTBEAT, self._id, int(self._seconds * 1000), self._name()
         )
@@ -103,17 +111,23 @@ class Lease:
             self._forgotten = True
         elif not known and not first:
             _log.warn("This node was taken for dead; everything of it is written anew")
-        return [node_id for node_id in dead if node_id != self._id]
+        self._dead.update(dead)
+        self._dead.discard(self._id)
+
+    async def _work(self) -> None:
+        await self._write_anew()
+        self.held = not self._owing
+        while self._dead:
+            await self._reap(self._dead.pop())
 
     async def _write_anew(self) -> None:
-        if self._owing:
-            self._owing = False
+        while self._owing:
+            forgotten, self._forgotten, self._owing = self._forgotten, False, False
             try:
-                await self.node.returned(forgotten=self._forgotten, settling=self._seconds)
+                await self.node.returned(forgotten=forgotten, settling=self._seconds)
             except BaseException:
-                self._owing = True
+                self._owing, self._forgotten = True, self._forgotten or forgotten
                 raise
-            self._forgotten = False
 
     async def _reap(self, node_id: bytes) -> None:
         state, total = _MORE, 0

@@ -3,10 +3,8 @@
 -- this was the last of it, 2 when there is nothing to do; then per entry the place, last in channel, sockets, users,
 -- and whether a user is gone with it, the user id and user_info.
 local _, node, limit = unpack(ARGV)
-local time = redis.call("TIME")
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local until_ = redis.call("ZSCORE", P .. "nodes", node)
-if not until_ or tonumber(until_) > now then
+local score = redis.call("ZSCORE", P .. "nodes", node) or redis.call("ZSCORE", P .. "strays", node)
+if not score or tonumber(score) > now() then
     return {2, {}}  -- somebody else finished it, or it lives after all
 end
 redis.call("ZADD", P .. "nodes", 0, node)
@@ -27,6 +25,7 @@ for _, entry in ipairs(redis.call("SPOP", P .. "node:" .. node, limit)) do
 end
 if redis.call("EXISTS", P .. "node:" .. node) == 0 then
     redis.call("ZREM", P .. "nodes", node)
+    redis.call("ZREM", P .. "strays", node)
     return {1, gone}
 end
 return {0, gone}

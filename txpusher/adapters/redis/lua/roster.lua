@@ -6,8 +6,25 @@
 --   channels:<app>    hash: channel -> "<sockets>:<users>"; hidden:<app> for channels that begin with "#"
 --   node:<node>       set: "<socket id> <place>" of what the node has; "quota <app>" for its connections
 --   nodes             sorted set: node -> end of its lease, in milliseconds of Redis' own clock; 0 while it is reaped
+--   strays            the same of nodes that have entries and no lease, as they were reaped while they stood still: who
+--                     does not come back by then is reaped again
 
 local P = ARGV[1]
+
+local STRAY = 60000
+
+local function now()
+    local time = redis.call("TIME")
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Note that a node has something that ends with it.
+local function own(node, entry)
+    redis.call("SADD", P .. "node:" .. node, entry)
+    if not redis.call("ZSCORE", P .. "nodes", node) then
+        redis.call("ZADD", P .. "strays", "NX", now() + STRAY, node)
+    end
+end
 
 local function app_and_channel(place)
     local size, rest = string.match(place, "^(%d+):(.*)$")
@@ -39,21 +56,21 @@ local function add(place, node, socket, user, info)
         if owner ~= node then
             redis.call("HSET", key, socket, node .. rest)
             redis.call("SREM", P .. "node:" .. owner, entry)
-            redis.call("SADD", P .. "node:" .. node, entry)
+            own(node, entry)
         end
         return false, false
     end
     redis.call("HSET", key, socket, user and (node .. " " .. user) or node)
-    redis.call("SADD", P .. "node:" .. node, entry)
+    own(node, entry)
     if not user then
         return true, false
     end
     local users = P .. "users:" .. place
     local packed = redis.call("HGET", users, user)
-    local own = packed and cmsgpack.unpack(packed) or {}
-    own[#own + 1] = socket
-    own[#own + 1] = info
-    redis.call("HSET", users, user, cmsgpack.pack(own))
+    local tabs = packed and cmsgpack.unpack(packed) or {}
+    tabs[#tabs + 1] = socket
+    tabs[#tabs + 1] = info
+    redis.call("HSET", users, user, cmsgpack.pack(tabs))
     return true, not packed
 end
 
@@ -71,14 +88,14 @@ local function remove(place, socket)
         return true
     end
     local users = P .. "users:" .. place
-    local own = cmsgpack.unpack(redis.call("HGET", users, user))
+    local tabs = cmsgpack.unpack(redis.call("HGET", users, user))
     local rest, info = {}, nil
-    for i = 1, #own, 2 do
-        if own[i] == socket then
-            info = own[i + 1]
+    for i = 1, #tabs, 2 do
+        if tabs[i] == socket then
+            info = tabs[i + 1]
         else
-            rest[#rest + 1] = own[i]
-            rest[#rest + 1] = own[i + 1]
+            rest[#rest + 1] = tabs[i]
+            rest[#rest + 1] = tabs[i + 1]
         end
     end
     if #rest > 0 then

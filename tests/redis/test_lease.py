@@ -1,0 +1,155 @@
+"""The end of nodes, in a real Redis."""
+
+import re
+from itertools import count
+
+import pytest
+from twisted.internet import reactor  # noqa: TID253 - these tests need a real one
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from tests.contracts.adapter import ANN, BOB, Hearing
+from txpusher.adapters.redis import create
+from txpusher.interfaces import Left
+from txpusher.model import Counts
+
+_numbers = count(1)
+
+
+@pytest.mark.usefixtures("_redis_of_case")
+class TestLease(TestCase):
+    """Nodes whose lease is short."""
+
+    timeout = 20
+
+    async def start(self, number):
+        """Start some nodes on one prefix, and give what each of them hears."""
+        self.prefix = f"lease{next(_numbers)}"
+        url = f"redis+unix://{self.redis.path}?prefix={self.prefix}&heartbeat=0.1&lease=0.4"
+        self.nodes = [create(url, reactor) for _ in range(number)]
+        hearings = [Hearing() for _ in self.nodes]
+        for node, hearing in zip(self.nodes, hearings, strict=True):
+            await node.start(hearing)
+        self.addCleanup(self.stop)
+        return hearings
+
+    def stop(self):
+        """Stop all that live."""
+
+        async def stop_all():
+            for node in self.nodes:
+                await node.stop()
+
+        return Deferred.fromCoroutine(stop_all())
+
+    async def kill(self, node):
+        """End a node without a goodbye."""
+        self.nodes.remove(node)
+        node._beats.stop()
+        node._checks.stop()
+        await node.bus.link.stop()
+        await node._commands.link.stop()
+
+    async def until(self, condition):
+        """Wait until something is so."""
+        while not condition():
+            await deferLater(reactor, 0.01)
+
+    def keys(self):
+        """Give what is in Redis, without the prefix."""
+        reply = self.redis.ask("KEYS", f"{self.prefix}:*").decode()
+        return {name.split(":", 1)[1] for name in re.findall(rf"{self.prefix}:[^\r]*", reply)}
+
+    def test_a_dead_node(self):
+        """What it had is taken away, told to one survivor only, and nothing of it is left."""
+
+        async def test():
+            _, *hearings = await self.start(3)
+            dead, one, two = self.nodes
+            await dead.roster.join("1", "presence-x", "1.1", ANN)
+            await two.roster.join("1", "presence-x", "2.2", BOB)
+            await dead.roster.join("1", "presence-x", "3.3", BOB)
+            for i in range(250):
+                await dead.roster.join("a:b", "news", f"{i}.1")
+            await dead.quotas.set("1", 5)
+            node_id = dead.bus._id.decode()
+            await self.kill(dead)
+            await self.until(lambda: sum(node.figures().reaped for node in (one, two)) == 1)
+            told = [fact for hearing in hearings for fact in hearing.departures]
+            assert len(told) == 252
+            assert {fact[3] for fact in told} == {node_id}
+            vacant = [fact[:3] for fact in told if fact[2].last_in_channel]
+            assert vacant == [("a:b", "news", Left(True, None, Counts()))]
+            presence = [fact[2] for fact in told if fact[1] == "presence-x"]
+            assert [left.last_for_user for left in presence if left.last_for_user] == [ANN]
+            assert await one.roster.channels("1") == {"presence-x": Counts(1, 1)}
+            assert await one.roster.channels("a:b") == {}
+            assert await one.quotas.set("1", 1, 1)
+            await one.quotas.set("1", 0)
+            await two.roster.leave("1", "presence-x", "2.2")
+            assert self.keys() == {"nodes", "generation"}
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_node_that_was_taken_for_dead(self):
+        """It notices at its next sign of life, and what it has written before that has an owner."""
+
+        async def test():
+            hearings = await self.start(2)
+            node = self.nodes[0]
+            node_id = node.bus._id.decode()
+            self.redis.ask("ZREM", f"{self.prefix}:nodes", node_id)
+            await node.roster.join("1", "news", "1.1")
+            assert "strays" in self.keys()
+            await self.until(lambda: hearings[0].returns == [False, False])
+            assert "strays" not in self.keys()
+            assert hearings[1].departures == []
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_node_that_dies_again_before_anybody_knew_that_it_lived(self):
+        """What it has written without a lease is taken away, too."""
+
+        async def test():
+            hearings = await self.start(2)
+            node = self.nodes[0]
+            node_id = node.bus._id.decode()
+            node._beats.stop()
+            self.redis.ask("ZREM", f"{self.prefix}:nodes", node_id)
+            await node.roster.join("1", "news", "1.1")
+            await node.quotas.set("1", 1)
+            node._beats.start(100, now=False)
+            await self.kill(node)
+            self.redis.ask("ZADD", f"{self.prefix}:strays", "1", node_id)
+            vacant = ("1", "news", Left(True, None, Counts()), node_id)
+            await self.until(lambda: hearings[1].departures == [vacant])
+            await self.until(lambda: self.keys() == {"nodes", "generation"})
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_redis_that_has_lost_everything(self):
+        """It is noticed without a loss of the connection."""
+
+        async def test():
+            hearings = await self.start(2)
+            for key in self.keys():
+                self.redis.ask("DEL", f"{self.prefix}:{key}")
+            await self.until(lambda: all(h.returns == [False, True] for h in hearings))
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_goodbye(self):
+        """Who stops with something left is reaped at once; who stops with nothing is forgotten."""
+
+        async def test():
+            hearings = await self.start(3)
+            first, second, _ = self.nodes
+            await first.roster.join("1", "news", "1.1")
+            await first.stop()
+            await second.stop()
+            await self.until(lambda: len(hearings[1].departures + hearings[2].departures) == 1)
+            await self.until(lambda: self.keys() == {"nodes", "generation"})
+            assert b":1\r\n" in self.redis.ask("ZCARD", f"{self.prefix}:nodes")
+
+        return Deferred.fromCoroutine(test())
