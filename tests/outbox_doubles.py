@@ -6,13 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from twisted.internet.task import Clock
 
-from tests.doubles import now
+from tests.doubles import RecordingObserver, now
+from tests.webhook_doubles import StandInSender
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.occurrences import ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved
+from txpusher.core.telling import teller
 from txpusher.errors import ServiceUnavailable
+from txpusher.model import App, PresenceMember
 from txpusher.outbox import Beat, Look, Notice, Pulled, Queue, Subject, Sweep, Told, Waiting
+from txpusher.webhooks.facade import Webhooks
+from txpusher.webhooks.queue import Terms
 
 LEASE = 15.0
 """Seconds that a claim holds."""
@@ -56,16 +63,18 @@ class MemoryOutbox:
 
     Attributes:
         asked: the names of the methods that were called.
+        dead: whether its node is.
     """
 
     def __init__(self, shared: OutboxHub, name: str) -> None:
         self.shared = shared
         self.name = name
         self.asked: list[str] = []
+        self.dead = False
 
     def _begin(self, what: str) -> float:
         self.asked.append(what)
-        if self.shared.away:
+        if self.shared.away or self.dead:
             raise ServiceUnavailable("away")
         return self.shared.clock.seconds()
 
@@ -190,3 +199,79 @@ class MemoryOutbox:
         self._begin("forget")
         for subject in [subject for subject in self.shared.told if subject.app_id == app_id]:
             del self.shared.told[subject]
+
+
+class HookedNode:
+    """A node with webhooks, on whose roster sockets come and go.
+
+    Attributes:
+        late: whether occurrences wait until `catch_up`.
+    """
+
+    def __init__(
+        self,
+        shared: OutboxHub,
+        name: str,
+        apps: dict[str, App],
+        sender: StandInSender,
+        **more: Any,
+    ) -> None:
+        self.name, self.apps, self.told = name, apps, RecordingObserver()
+        self.adapter = shared.node(name)
+        self.outbox: Any = self.adapter.outbox
+        self.known = dict(apps)
+        self.late = False
+        self._untold: list[Any] = []
+        terms = more.get("terms", Terms(0, 100, 1000))
+        self.webhooks = Webhooks(
+            lambda app_id: self.known.get(app_id),  # noqa: PLW0108 - tests change it
+            sender,
+            shared.clock,
+            shared.clock.seconds,
+            lambda: 0.0,
+            self.told,
+            more.get("delay", 3.0),
+            terms,
+            self.outbox,
+            self.ask,
+        )
+        self.webhooks.start()
+        self._tell = teller(self.webhooks)
+
+    async def ask(self, app_id: str) -> App | None:
+        """Look an app up."""
+        return self.apps.get(app_id)
+
+    def tell(self, *occurrences: Any) -> None:
+        """State facts."""
+        self._untold += occurrences
+        if not self.late:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """State the facts that wait."""
+        untold, self._untold = self._untold, []
+        for occurrence in untold:
+            self._tell(occurrence)
+
+    def come(self, channel: str, user: str | None = None, socket_id: str = "1.1") -> None:
+        """Let a socket subscribe."""
+        member = None if user is None else PresenceMember(user)
+        joined = now(self.adapter.roster.join("1", channel, socket_id, member))
+        if joined.first_in_channel:
+            self.tell(ChannelOccupied("1", channel))
+        if joined.first_for_user:
+            self.tell(MemberAdded("1", channel, user or ""))
+
+    def go(self, channel: str, socket_id: str = "1.1") -> None:
+        """Let a socket leave."""
+        left = now(self.adapter.roster.leave("1", channel, socket_id))
+        if left.last_for_user is not None:
+            self.tell(MemberRemoved("1", channel, left.last_for_user.user_id))
+        if left.last_in_channel:
+            self.tell(ChannelVacated("1", channel))
+
+    def die(self) -> None:
+        """Say and do nothing any more."""
+        self._untold.clear()
+        self.outbox.dead = True

@@ -139,7 +139,7 @@ class Outbox(Protocol):
         """Decide and put events into queues, in this order, and claim those queues that nobody has.
 
         Args:
-            news: at most some dozens.
+            news: a hundred at most.
             delay: seconds that somebody has to be gone before it is told. Who is gone for less is looked at later: see
                 `beat`.
             room: events that a queue holds at most; the oldest are dropped.

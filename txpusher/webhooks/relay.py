@@ -65,16 +65,24 @@ class Relay:
         self._find = find
         self._tell = tell
         self._claims: dict[Queue, _Claim] = {}
+        self._open = True
 
     @property
     def queues(self) -> list[Queue]:
         """The queues whose claims this node has."""
         return list(self._claims)
 
-    def claimed(self, queues: Iterable[Queue]) -> None:
+    def start(self) -> None:
+        """Work queues off, again."""
+        self._open = True
+
+    def claimed(self, queues: Sequence[Queue]) -> None:
         """Work these off, as they are this node's and have something in them."""
-        for queue in queues:
-            run(self._claimed, queue)
+        if self._open:
+            for queue in queues:
+                run(self._claimed, queue)
+        elif queues:
+            run(self._outbox.release, queues)
 
     def lost(self, queues: Iterable[Queue]) -> None:
         """Leave these to another node, which has them by now."""
@@ -98,6 +106,7 @@ class Relay:
 
     async def stop(self, seconds: float) -> None:
         """Leave all to the others; what is under way has as many seconds left."""
+        self._open = False
         claims, self._claims = self._claims, {}
         leaving = [_abandon(claim.receiver, seconds) for claim in claims.values()]
         await gatherResults([Deferred.fromCoroutine(one) for one in leaving])
@@ -112,6 +121,9 @@ class Relay:
     async def _claimed(self, queue: Queue) -> None:
         if queue not in self._claims:
             receiver = await self._find(queue)
+            if not self._open:
+                await self._outbox.release([queue])
+                return
             if receiver is None:
                 await self._strange(queue)
                 return

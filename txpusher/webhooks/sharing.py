@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
 EVERY = 1.0
 """Seconds between two beats, less up to a tenth by chance."""
-SETTLING = 0.02
-"""Seconds after somebody is due until the beat for it."""
+SOONEST = 0.1
+AT_ONCE = 0.02
+"""The shortest time between two beats; and when there is more to do than one of them does."""
 RESTORED = (ChannelRestored, MemberRestored)
 LOOKS: frozenset[type] = frozenset(
     (ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved, *RESTORED)
@@ -126,6 +127,7 @@ class Sharing:
 
     def start(self) -> None:
         """Begin, or begin again."""
+        self._relay.start()
         self._beat()
 
     async def stop(self, seconds: float) -> int:
@@ -137,12 +139,13 @@ class Sharing:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        end = self._clock.seconds() + seconds
         await self._spool.emptied(seconds)
         left = self._spool.drop()
         for news in left:
             self._dropped(news, "stopped")
         with suppress(ServiceUnavailable):  # the claims end by themselves
-            await self._relay.stop(seconds)
+            await self._relay.stop(max(0, end - self._clock.seconds()))
         return len(left)
 
     def _beat(self) -> None:
@@ -150,9 +153,8 @@ class Sharing:
         run(self._beat_once)
 
     async def _beat_once(self) -> None:
-        wait = EVERY
         # Whatever goes wrong, there is a next one; `stop` cancels it.
-        self._call = self._clock.callLater(wait - wait / 10 * self._random(), self._beat)
+        self._call = self._clock.callLater(EVERY * (1 - self._random() / 10), self._beat)
         beat = await self._outbox.beat(self._relay.queues, self._next_sweep())
         self._sweep = self._sweep._replace(cursor=beat.cursor)
         self.lengths = beat.lengths
@@ -162,12 +164,14 @@ class Sharing:
         self._hasten(beat)
         self._spool.flush()
         for subject in beat.due:
-            await self._look_again(subject)
+            run(self._look_again, subject)
 
     def _hasten(self, beat: Beat) -> None:
-        if self._call is not None and beat.wait is not None and beat.wait < EVERY / 2:
+        """Come back when somebody is due, if that is soon."""
+        if self._call is not None and beat.wait is not None and beat.wait < EVERY:
             self._call.cancel()
-            self._call = self._clock.callLater(beat.wait + SETTLING, self._beat)
+            soon = max(SOONEST, beat.wait + AT_ONCE) if beat.wait else AT_ONCE
+            self._call = self._clock.callLater(soon, self._beat)
 
     def _next_sweep(self) -> Sweep:
         """Look through one app after the other, a part of it with each beat."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Clock
     from txpusher.outbox import Outbox, Told
 
-AT_ONCE = 50
+AT_ONCE = 100
 """What is told in one step."""
 
 
