@@ -19,11 +19,11 @@ class TestRedisOutbox(OutboxContract, TestCase):
     """The contract, over a UNIX socket, with claims that soon end."""
 
     timeout = 20
-    lease = 0.4
+    lease = 1.0
 
     def make_nodes(self, count):
         prefix = f"outbox{next(_numbers)}"
-        url = f"redis+unix://{self.redis.path}?prefix={prefix}&heartbeat=0.1&lease={self.lease}"
+        url = f"redis+unix://{self.redis.path}?prefix={prefix}&heartbeat=0.25&lease={self.lease}"
         return [create(url, reactor) for _ in range(count)]
 
     def finish(self, test):

@@ -454,6 +454,16 @@ def test_what_happens_after_the_stop():
     assert VACATED in cluster.sender.take()
 
 
+def test_stopping_twice():
+    """There is nothing left to do the second time."""
+    cluster = Cluster(1)
+    stop(cluster, cluster.nodes[0])
+    cluster.nodes[0].outbox.asked.clear()
+    stop(cluster, cluster.nodes[0])
+    assert cluster.nodes[0].outbox.asked == []
+    assert cluster.clock.getDelayedCalls() == []
+
+
 def test_starting_again():
     """A node that was stopped and is started again takes part again."""
     cluster = Cluster(1)

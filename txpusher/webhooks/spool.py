@@ -64,17 +64,24 @@ class Spool:
         self._flushing = False
         self._idle: list[Deferred[None]] = []
 
-    def __len__(self) -> int:
-        """Tell how much is kept."""
-        return len(self._kept)
-
     def add(self, news: Look | Notice) -> None:
         """Tell it; never before this turn of the reactor is over."""
-        key = news.subject if isinstance(news, Look) else next(self._numbers)
-        self._kept[key] = _Kept(news, self._clock.seconds())
+        self._keep(_Kept(news, self._clock.seconds()))
+        self.flush()
+
+    def _keep(self, kept: _Kept) -> None:
+        key: Hashable = next(self._numbers)
+        if isinstance(kept.news, Look):
+            key, kept = kept.news.subject, kept._replace(news=self._merged(kept.news))
+        self._kept[key] = kept
         if len(self._kept) > self._room:
             self._dropped(self._kept.pop(next(iter(self._kept))).news)
-        self.flush()
+
+    def _merged(self, look: Look) -> Look:
+        before = self._kept.get(look.subject)
+        if before is not None and isinstance(before.news, Look):
+            return look._replace(known=look.known or before.news.known)
+        return look
 
     def flush(self) -> None:
         """Tell what is kept."""
@@ -115,7 +122,9 @@ class Spool:
         try:
             told = await self._outbox.tell(news, self._delay, self._room)
         except ServiceUnavailable:
-            self._kept = {**some, **self._kept}
+            later, self._kept = self._kept, some
+            for one in later.values():
+                self._keep(one)
             raise
         self._told(told)
 
