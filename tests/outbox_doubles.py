@@ -34,6 +34,7 @@ class OutboxHub:
         looks: when somebody has to be looked at.
         queues: id, notice and time of creation of each event.
         claims: who has a queue, and until when.
+        hands: the last event that was pulled.
         away: whether it cannot be reached.
     """
 
@@ -43,6 +44,7 @@ class OutboxHub:
     looks: dict[Subject, float] = field(default_factory=dict)
     queues: dict[Queue, dict[bytes, tuple[Notice, float]]] = field(default_factory=dict)
     claims: dict[Queue, tuple[str, float]] = field(default_factory=dict)
+    hands: dict[Queue, bytes] = field(default_factory=dict)
     away: bool = False
     numbers: count = field(default_factory=lambda: count(1))
 
@@ -54,7 +56,7 @@ class OutboxHub:
 
     def forget(self) -> None:
         """Be as after a restart of something that keeps nothing."""
-        for part in (self.told, self.looks, self.queues, self.claims):
+        for part in (self.told, self.looks, self.queues, self.claims, self.hands):
             part.clear()
 
 
@@ -112,7 +114,8 @@ class MemoryOutbox:
         events = shared.queues.setdefault(queue, {})
         created = shared.clock.seconds() - notice.age
         events[b"%012d" % next(shared.numbers)] = (notice, created)
-        too_many = list(events)[: max(0, len(events) - room)]
+        free = [number for number in events if number > shared.hands.get(queue, b"")]
+        too_many = free[: max(0, len(events) - room)]
         return [(queue, events.pop(number)[0].kind) for number in too_many]
 
     def _decided(self, look: Look, delay: float) -> Notice | None:
@@ -151,12 +154,14 @@ class MemoryOutbox:
         waiting = []
         for number in some:
             notice, at = events[number]
+            self.shared.hands[queue] = number
             waiting.append(Waiting(number, notice.kind, notice.text, int(at * 1000), time - at))
         return Pulled(True, False, waiting)
 
     def _clear(self, queue: Queue) -> None:
         self.shared.queues.pop(queue, None)
         self.shared.claims.pop(queue, None)
+        self.shared.hands.pop(queue, None)
 
     async def beat(self, queues: Sequence[Queue], sweep: Sweep) -> Beat:
         """See `txpusher.outbox.Outbox`."""

@@ -260,6 +260,20 @@ class OutboxContract(Contract):
         assert await self.kinds(one) == ["e", "f"]
 
     @awaited
+    async def test_no_room_behind_what_is_in_hand(self) -> None:
+        """What was pulled is not dropped: it is being sent."""
+        (one,) = await self.boxes(1)
+        await one.tell([notice(kind) for kind in "abc"], 0, 3)
+        in_hand = (await one.pull(QUEUE, (), b"", 1)).events
+        assert (await one.tell([notice("d")], 0, 3)).overflowed == [(QUEUE, "b")]
+        rest = await one.pull(QUEUE, [event.id for event in in_hand], in_hand[0].id, 9)
+        assert [event.kind for event in rest.events] == ["c", "d"]
+        assert (await one.tell([notice("e")], 0, 2)).overflowed == [(QUEUE, "e")]
+        assert await self.kinds(one) == ["c", "d"]
+        await one.tell([notice("f"), notice("g")], 0, 1)
+        assert await self.kinds(one) == ["g"]
+
+    @awaited
     async def test_dropping(self) -> None:
         """A queue can be emptied; what was in it is counted."""
         (one,) = await self.boxes(1)

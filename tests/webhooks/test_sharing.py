@@ -1,5 +1,6 @@
 """The webhooks of several nodes: decided once, sent by one of them, and lost by none."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -82,6 +83,10 @@ def said(number):
 
 def numbers(sender):
     return [event["data"] for event in sender.events() if event["name"] == "client_event"]
+
+
+def accepted(cluster):
+    return [request.body for request in cluster.sender.accepted]
 
 
 def test_somebody_comes():
@@ -266,6 +271,11 @@ def test_no_room():
     node.tell(said(4), said(5))
     cluster.run(1)
     assert cluster.drops() == [("client_event", "queue_full")] * 2
+    cluster.sender.problems.clear()
+    cluster.run(10)
+    assert [body["events"][0]["data"] for body in map(json.loads, accepted(cluster))] == list(
+        "0345"
+    )
 
 
 def test_batches():

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from tests.doubles import turn
 from txpusher.errors import ServiceUnavailable
 from txpusher.outbox import Look, Notice, Subject, Told
-from txpusher.webhooks.spool import AT_ONCE, Spool
+from txpusher.webhooks.spool import AT_ONCE, SIZE_AT_ONCE, Spool
 
 ANN, BOB = Subject("1", "presence-a", "ann"), Subject("1", "presence-a", "bob")
 
@@ -60,6 +60,15 @@ def test_portions():
     made = Spooled().add(*[notice(str(number)) for number in range(AT_ONCE + 1)])
     turn(made.clock)
     assert [len(batch) for batch in made.batches] == [AT_ONCE, 1]
+
+
+def test_large_portions():
+    """Large events are told in smaller portions, and one that is larger than those alone."""
+    made = Spooled().add(look(ANN))
+    for size in (SIZE_AT_ONCE // 2, SIZE_AT_ONCE // 2 + 1, SIZE_AT_ONCE * 2, 1):
+        made.add(Notice("1", str(size), "x" * size, ["t"]))
+    turn(made.clock)
+    assert [len(batch) for batch in made.batches] == [2, 1, 1, 1]
 
 
 def test_while_it_is_told():

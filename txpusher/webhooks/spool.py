@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Clock
     from txpusher.outbox import Outbox, Told
 
-AT_ONCE = 100
-"""What is told in one step."""
+AT_ONCE, SIZE_AT_ONCE = 100, 256 * 1024
+"""What is told in one step: in number, and in characters of events."""
 
 
 class _Kept(NamedTuple):
@@ -113,10 +113,20 @@ class Spool:
                 if not waiting.called:
                     waiting.callback(None)
 
-    async def _tell_some(self) -> None:
-        some = dict(islice(self._kept.items(), AT_ONCE))
+    def _portion(self) -> dict[Hashable, _Kept]:
+        some: dict[Hashable, _Kept] = {}
+        size = 0
+        for key, kept in islice(self._kept.items(), AT_ONCE):
+            size += _size(kept.news)
+            if some and size > SIZE_AT_ONCE:
+                break
+            some[key] = kept
         for key in some:
             del self._kept[key]
+        return some
+
+    async def _tell_some(self) -> None:
+        some = self._portion()
         now = self._clock.seconds()
         news = [_aged(one, now) for one in some.values()]
         try:
@@ -127,6 +137,10 @@ class Spool:
                 self._keep(one)
             raise
         self._told(told)
+
+
+def _size(news: Look | Notice) -> int:
+    return len(news.text if isinstance(news, Notice) else news.come.text + news.gone.text)
 
 
 def _aged(kept: _Kept, now: float) -> Look | Notice:

@@ -9,23 +9,19 @@ end
 if not claim(queue) then
     return {0, 0, {}}
 end
-local stream = P .. "hook:queue:" .. queue
-if redis.call("XLEN", stream) == 0 then
+if redis.call("XLEN", P .. "hook:queue:" .. queue) == 0 then
     clear(queue)
     return {0, 1, {}}
 end
 if most == 0 then
     return {1, 0, {}}
 end
-local first = "-"
-if after ~= "" then
-    -- Redis 6.0 has no ranges without their begin.
-    local ms, number = string.match(after, "^(%d+)-(%d+)$")
-    first = ms .. "-" .. string.format("%.0f", number + 1)
-end
 local events = {}
-for i, entry in ipairs(redis.call("XRANGE", stream, first, "+", "COUNT", most)) do
+for i, entry in ipairs(events_after(queue, after, most)) do
     local fields = entry[2]
     events[i] = {entry[1], fields[2], fields[4], fields[6], now - fields[6]}
+end
+if #events > 0 then
+    redis.call("HSET", HANDS, queue, events[#events][1])
 end
 return {1, 0, events}

@@ -9,7 +9,7 @@ local function put(notice)
         redis.call("XADD", stream, "*", "kind", notice.kind, "text", notice.text, "at", now - notice.age)
         redis.call("HINCRBY", count, notice.kind, 1)
         while redis.call("XLEN", stream) > asked.room do
-            overflowed[#overflowed + 1] = {queue, take(queue, "-")}
+            overflowed[#overflowed + 1] = {queue, take_oldest(queue)}
         end
         redis.call("EXPIRE", stream, KEPT)
         redis.call("EXPIRE", count, KEPT)

@@ -8,12 +8,14 @@
 --   hook:count:<queue>  hash: kind -> events in the stream
 --   hook:queues         sorted set: queue that is not empty -> end of its claim; 0 when nobody has it
 --   hook:owners         hash: queue -> the node that has, or had, the claim
+--   hook:hands          hash: queue -> the id of the last event that the node has in hand
 -- All times are milliseconds of Redis' own clock.
 
 local P, node, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local LOOK, QUEUES, OWNERS = P .. "hook:look", P .. "hook:queues", P .. "hook:owners"
+local LOOK, QUEUES = P .. "hook:look", P .. "hook:queues"
+local OWNERS, HANDS = P .. "hook:owners", P .. "hook:hands"
 
 -- Nothing is sent that is older than five minutes.
 local KEPT = 600
@@ -44,21 +46,34 @@ local function claim(queue)
     return true
 end
 
--- Take an event off a queue; gives its kind, or nothing when it was not there.
+-- Some of a queue's events, from the first one after an id on, or from the oldest one on. (Redis 6.0 has no ranges
+-- without their begin.)
+local function events_after(queue, id, most)
+    local ms, number = string.match(id or "", "^(%d+)-(%d+)$")
+    local first = ms and ms .. "-" .. string.format("%.0f", number + 1) or "-"
+    return redis.call("XRANGE", P .. "hook:queue:" .. queue, first, "+", "COUNT", most)
+end
+
+-- Take an event off a queue, if it is there.
 local function take(queue, id)
     local stream = P .. "hook:queue:" .. queue
-    local there = redis.call("XRANGE", stream, id, "+", "COUNT", 1)[1]
-    if not there or (id ~= "-" and there[1] ~= id) then
-        return nil
+    local there = redis.call("XRANGE", stream, id, id)[1]
+    if there then
+        redis.call("XDEL", stream, id)
+        redis.call("HINCRBY", P .. "hook:count:" .. queue, there[2][2], -1)
     end
-    local kind = there[2][2]
-    redis.call("XDEL", stream, there[1])
-    redis.call("HINCRBY", P .. "hook:count:" .. queue, kind, -1)
-    return kind
+end
+
+-- Take the oldest event off a queue that nobody has in hand; gives its kind.
+local function take_oldest(queue)
+    local oldest = events_after(queue, redis.call("HGET", HANDS, queue), 1)[1] or events_after(queue, nil, 1)[1]
+    take(queue, oldest[1])
+    return oldest[2][2]
 end
 
 local function clear(queue)
     redis.call("DEL", P .. "hook:queue:" .. queue, P .. "hook:count:" .. queue)
     redis.call("ZREM", QUEUES, queue)
     redis.call("HDEL", OWNERS, queue)
+    redis.call("HDEL", HANDS, queue)
 end
