@@ -152,11 +152,22 @@ def test_a_target_of_an_app():
         "http://10.0.0.1:8080/a?b=c",
         "https://[::1]:8443/hook",
         "HTTPS://a.example/%C3%A9",
+        "https://a-1.example./",
     ],
 )
 def test_addresses(url):
     """Any http or https address will do."""
     assert read({**TABLE, "url": url})[0].url == url
+
+
+@pytest.mark.parametrize(
+    "host", ["my_service", "a..b", "-a.example", "a-.example", "x" * 64, ".".join(["x" * 60] * 5)]
+)
+def test_hosts_that_cannot_be_asked_for(host):
+    """A name that cannot be looked up is a mistake at once, and no failure later; it is not quoted."""
+    with pytest.raises(ConfigError, match="letters, digits and hyphens") as caught:
+        read({**TABLE, "url": f"https://{host}/hook"})
+    assert host not in str(caught.value)
 
 
 def test_secrets_are_not_shown():

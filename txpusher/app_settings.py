@@ -69,8 +69,17 @@ def index(apps: Iterable[App], setting: str) -> tuple[dict[str, App], dict[str, 
     return by_id, by_key
 
 
-def read_app(item: object, setting: str, position: int, defaults: Limits) -> App:
-    """Read one app; the arguments are those of `read_apps`, and its position among others, from 1.
+def read_app(
+    item: object, setting: str, position: int, defaults: Limits, *, references: bool = True
+) -> App:
+    """Read one app.
+
+    Args:
+        item: an app, a table or a text.
+        setting: where it is written.
+        position: its position among others, from 1.
+        defaults: its limits, if it is written without them.
+        references: whether secrets may be in other places, see `txpusher.settings.secret`.
 
     Raises:
         ConfigError: something about it is wrong.
@@ -80,7 +89,7 @@ def read_app(item: object, setting: str, position: int, defaults: Limits) -> App
     if isinstance(item, str):
         return _from_text(item, setting, defaults)
     if isinstance(item, Mapping):
-        return _from_table(item, setting, position, defaults)
+        return _from_table(item, setting, position, defaults, references)
     raise ConfigError(setting, "expected ID:KEY:SECRET, or a table with these and other settings")
 
 
@@ -95,7 +104,9 @@ def _from_text(text: str, setting: str, defaults: Limits) -> App:
     return _checked(App(app_id, key, secret(written, where), limits=defaults), where)
 
 
-def _from_table(table: Mapping[str, Any], setting: str, position: int, defaults: Limits) -> App:
+def _from_table(
+    table: Mapping[str, Any], setting: str, position: int, defaults: Limits, references: bool
+) -> App:
     given = in_our_words(table, APP_SPELLINGS, f"{setting} {position}")
     where = f"{setting} {given.get('id', ('', position))[1]!r}"
     for name, (written, _) in given.items():
@@ -113,7 +124,7 @@ def _from_table(table: Mapping[str, Any], setting: str, position: int, defaults:
         }
 
     app_id, key = settings(dict.fromkeys(("id", "key"), str)).values()
-    password = secret(given["secret"][1], f"{where}: secret")
+    password = secret(given["secret"][1], f"{where}: secret", references=references)
     switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS))
     if switches.get("allowed_origins") == ():
         # An empty variable in a template would otherwise let everybody in, or nobody.
@@ -122,7 +133,9 @@ def _from_table(table: Mapping[str, Any], setting: str, position: int, defaults:
             "expected some origins; leave it out to allow all",
         )
     if "webhooks" in given:
-        switches["webhooks"] = read_webhooks(given["webhooks"][1], f"{where}: webhooks")
+        switches["webhooks"] = read_webhooks(
+            given["webhooks"][1], f"{where}: webhooks", references=references
+        )
     return _checked(App(app_id, key, password, **switches, limits=limits), where)
 
 

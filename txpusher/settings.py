@@ -43,7 +43,7 @@ def read(
     expected, reader = _READERS[kind]
     try:
         result = reader(value, separator) if reader is _texts else reader(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = _NOTHING
     if result is _NOTHING or (least is not None and result is not None and result < least):
         limit = "" if least is None else f", {least} or more"
@@ -51,14 +51,22 @@ def read(
     return result
 
 
-def secret(value: object, setting: str) -> str:
+def secret(value: object, setting: str, *, references: bool = True) -> str:
     """Give a secret that is written here, or in the place that ``file:/path`` or ``env:NAME`` refers to.
+
+    Args:
+        value: as it was written.
+        setting: where it was written.
+        references: whether ``file:`` and ``env:`` refer to other places. Whoever may write a value that does can read
+            what this process can.
 
     Raises:
         ConfigError: there is none at that place; the error never quotes a secret.
     """
     if not isinstance(value, str):
         raise ConfigError(setting, "expected the secret as text, file:/path or env:NAME")
+    if not references:
+        return _filled(value.strip(), setting, "the secret is empty")
     if value.startswith("file:"):
         found = _content(Path(value.removeprefix("file:").removeprefix("//")), setting)
     elif value.startswith("env:"):
@@ -78,7 +86,7 @@ def document(path: Path) -> Any:
     language, parse = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(str(path), f"is not {language}: {error}") from error
 
 

@@ -12,18 +12,23 @@ from typing import Any
 
 from txpusher.errors import ConfigError
 
+_LARGE = 10**18  # and neither "inf" nor "nan" is smaller
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+# What is no number that can be counted with is left to whoever reads the setting, and says so.
+
+
 def _kilobytes(value: Any) -> Any:
-    # What is no number is left to whoever reads the setting, and says so.
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return round(value * 1024) if number else value
+    return round(value * 1024) if _is_number(value) else value
 
 
 def _milliseconds(value: Any) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value / 1000 if number else value
+    return value / 1000 if _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGE
 
 
 def _same(value: Any) -> Any:

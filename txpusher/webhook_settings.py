@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from ipaddress import ip_address
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
@@ -37,16 +38,22 @@ _KINDS: Mapping[str, Any] = {
 }
 _LEAST = {"timeout": 0.001, "batch_window": 0, "batch_size": 1}
 _ELSEWHERE = ("lambda", "lambda_function")
+_HOST = re.compile(
+    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\.?"
+)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-def read_webhooks(value: object, where: str) -> tuple[WebhookTarget, ...]:
+def read_webhooks(
+    value: object, where: str, *, references: bool = True
+) -> tuple[WebhookTarget, ...]:
     """Read the targets of an app.
 
     Args:
         value: targets or tables; or one text with a JSON list of tables, as SQL tables have it.
         where: the setting.
+        references: whether secrets may be in other places, see `txpusher.settings.secret`.
 
     Raises:
         ConfigError: one of them is wrong; the error names the target by its position, never by its URL.
@@ -54,23 +61,25 @@ def read_webhooks(value: object, where: str) -> tuple[WebhookTarget, ...]:
     if isinstance(value, str):
         try:
             value = json.loads(value or "[]")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(where, f"is not JSON: {error}") from error
     if not isinstance(value, (list, tuple)):
         raise ConfigError(where, "expected a list of targets (in TOML, tables [[app.webhooks]])")
-    return tuple(_target(item, f"{where} {number}") for number, item in enumerate(value, 1))
+    return tuple(
+        _target(item, f"{where} {number}", references) for number, item in enumerate(value, 1)
+    )
 
 
-def _target(item: object, where: str) -> WebhookTarget:
+def _target(item: object, where: str, references: bool) -> WebhookTarget:
     if isinstance(item, Mapping):
-        item = _from_table(item, where)
+        item = _from_table(item, where, references)
     if not isinstance(item, WebhookTarget):
         raise ConfigError(where, "expected a table with url, event_types and further settings")
     _check(item, where)
     return item
 
 
-def _from_table(table: Mapping[str, Any], where: str) -> WebhookTarget:
+def _from_table(table: Mapping[str, Any], where: str, references: bool) -> WebhookTarget:
     given = in_our_words(table, WEBHOOK_SPELLINGS, where)
     if "filter" in given:
         given |= _filter(given.pop("filter")[1], where)
@@ -88,8 +97,9 @@ def _from_table(table: Mapping[str, Any], where: str) -> WebhookTarget:
         if name in _KINDS
     }
     if "headers" in given:
-        values["headers"] = _headers(given["headers"][1], f"{where}: headers")
-    return WebhookTarget(url=secret(given["url"][1], f"{where}: url"), **values)
+        values["headers"] = _headers(given["headers"][1], f"{where}: headers", references)
+    url = secret(given["url"][1], f"{where}: url", references=references)
+    return WebhookTarget(url=url, **values)
 
 
 def _filter(value: object, where: str) -> dict[str, tuple[str, Any]]:
@@ -102,11 +112,13 @@ def _filter(value: object, where: str) -> dict[str, tuple[str, Any]]:
     return {name: (f"filter: {written}", text) for name, (written, text) in given.items()}
 
 
-def _headers(value: object, where: str) -> tuple[tuple[str, str], ...]:
+def _headers(value: object, where: str, references: bool) -> tuple[tuple[str, str], ...]:
     pairs = list(value.items()) if isinstance(value, Mapping) else value
     if not isinstance(pairs, (list, tuple)) or not all(map(_is_pair, pairs)):
         raise ConfigError(where, "expected a table of names and values")
-    return tuple((str(name), secret(text, f"{where}: {name}")) for name, text in pairs)
+    return tuple(
+        (str(name), secret(text, f"{where}: {name}", references=references)) for name, text in pairs
+    )
 
 
 def _is_pair(item: object) -> bool:
@@ -125,7 +137,7 @@ def _check(target: WebhookTarget, where: str) -> None:
             )
     try:
         re.compile(target.channel_pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(
             f"{where}: channel_pattern", f"is not a regular expression: {error}"
         ) from error
@@ -146,8 +158,22 @@ def _check_url(url: str, where: str) -> None:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigError(where, "expected an address that begins with http:// or https://")
+    if not _is_host(parts.hostname or ""):
+        raise ConfigError(
+            where,
+            "the name of the host has to be made of letters, digits and hyphens, with dots between",
+        )
     if parts.username is not None:
         raise ConfigError(where, "a name and password do not work here; send them by headers")
+
+
+def _is_host(name: str) -> bool:
+    """Tell whether a host can be asked for: Twisted looks names up as RFC 5890 has them, without underscores."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return len(name) < 254 and _HOST.fullmatch(name) is not None
+    return True
 
 
 def _check_header(name: str, text: str, where: str) -> None:

@@ -6,10 +6,13 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from tests.doubles import Node, now
+from tests.doubles import InstantClock, LateAdapter, Node, now
 from txpusher import errors
+from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.apps.memory import MemoryApps
 from txpusher.core.admission import LOGGED_ORIGINS, Admission
 from txpusher.core.occurrences import ConnectionRefused
+from txpusher.core.running import start
 from txpusher.model import App, Limits
 from txpusher.protocol.handshakes import Handshake
 
@@ -285,3 +288,43 @@ def test_an_app_store_that_is_away():
         now(checks.admit(GOOD))
     assert caught.value.code == 4100
     assert node.told == [ConnectionRefused("", "apps_unavailable")]
+
+
+def test_an_app_that_is_gone_when_the_store_answers():
+    """A late answer does not revive an app that the store has told is gone."""
+    node = Node()
+    node.connect(APP)
+    looking = Deferred()
+
+    class LateApps(MemoryApps):
+        async def by_key(self, key):
+            await looking
+            return APP
+
+    admitted = Deferred.fromCoroutine(
+        Admission(LateApps([APP]), node.registry).admit(
+            Handshake("key", "7", None, None, secure=False)
+        )
+    )
+    node.registry.app_changed("1", None)
+    looking.callback(None)
+    with pytest.raises(errors.UnknownApp):
+        admitted.result.raiseException()
+    admitted.addErrback(lambda _: None)
+
+
+def test_an_app_that_changes_while_the_other_nodes_are_asked():
+    """Whoever waits for a place gets in under the settings that hold by then, or not at all."""
+    limited = replace(APP, limits=Limits(max_connections=5))
+    node = Node(LateAdapter(MemoryAdapter(Hub(InstantClock())), ["set"]))
+    node.connect(limited)
+    checks, _ = admission(limited, node)
+    changes = (replace(limited, client_events=True), replace(limited, enabled=False), None)
+    outcomes = []
+    for change in changes:
+        start(checks.admit(GOOD)).addBoth(outcomes.append)
+        node.registry.app_changed("1", change)
+        node.adapter.answer("set")
+        node.registry.app_changed("1", limited)
+    assert outcomes[0] == changes[0]
+    assert [outcome.type for outcome in outcomes[1:]] == [errors.AppDisabled, errors.UnknownApp]

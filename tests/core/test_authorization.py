@@ -118,3 +118,22 @@ def test_the_quota_counts_the_authorized():
     assert ConnectionRefused("1", "over_quota") in node.told
     assert node.registry.counted("1") == 1
     assert node.registry.counted("unknown") == 0
+
+
+def test_switched_off_meanwhile(node):
+    """When the app does not insist any more, whoever is there counts like everybody else and stays."""
+    client = node.connect(STRICT)
+    node.registry.app_changed("1", replace(STRICT, authorized_connections_only=False))
+    assert node.registry.counted("1") == 1
+    advance(node, 10)
+    assert client.wire.closed is None
+
+
+def test_switched_on_meanwhile(node):
+    """When the app begins to insist, that is asked of those who come from then on."""
+    client = node.connect()
+    node.registry.app_changed("1", STRICT)
+    later = node.connect(STRICT)
+    advance(node, 10)
+    assert client.wire.closed is None
+    assert later.wire.closed[0] == 4009

@@ -48,3 +48,18 @@ def test_the_past_takes_no_memory():
     for number in range(100, 150):
         kept.put(number, number, 1)
     assert len(kept) == 50
+
+
+def test_times_that_differ():
+    """What is kept for long does not keep what is kept shortly."""
+    clock = Clock()
+    kept = Expiring(clock)
+    kept.put("long", 0, 86_400)
+    for number in range(1000):
+        kept.put(number, number, 1)
+        clock.advance(1)
+    assert len(kept) <= 3
+    assert kept.get("long") == (0, 85_400)
+    kept.put("long", 1, 1)
+    clock.advance(1)
+    assert kept.get("long") is None

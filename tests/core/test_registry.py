@@ -664,3 +664,36 @@ def test_the_clients_of_an_app_that_is_gone_or_switched_off(app, closed):
     assert other.wire.closed is None
     node.clock.advance(5)
     assert not node.clock.getDelayedCalls()
+
+
+def test_an_app_that_is_back_in_time():
+    """Clients that were not sent away yet stay when the app is there again."""
+    node = Node()
+    clients = [node.connect() for _ in range(150)]
+    node.registry.app_changed("1", None)
+    node.registry.app_changed("1", APP)
+    node.clock.advance(5)
+    assert sum(client.wire.closed is None for client in clients) == 50
+
+
+def test_a_lookup_that_is_older_than_a_change():
+    """What the store told counts, not what somebody had looked up before."""
+    node = Node()
+    node.connect()
+    changed = limited(cache_ttl=9)
+    assert node.registry.latest(APP) is APP
+    node.registry.app_changed("1", changed)
+    assert node.registry.latest(APP) is changed
+    node.connect(APP)
+    assert node.registry.app("1") is changed
+    node.registry.app_changed("1", None)
+    assert node.registry.latest(APP) is None
+
+
+def test_the_latest_lookup_counts_where_nothing_is_told():
+    """With a store that tells no changes the app is what was looked up last."""
+    node = Node()
+    node.connect()
+    changed = limited(cache_ttl=9)
+    node.connect(changed)
+    assert node.registry.app("1") is changed

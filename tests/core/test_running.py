@@ -2,10 +2,11 @@
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.logger import capturedLogs
+from twisted.logger import LogLevel, capturedLogs
 
 from tests.doubles import AdapterAwayError
-from txpusher.core.running import start, start_logged
+from txpusher.core.running import start, start_logged, together
+from txpusher.errors import ServiceUnavailable
 
 
 def test_a_coroutine_that_need_not_wait():
@@ -138,3 +139,37 @@ def test_nobody_waits_and_a_failure_is_logged():
             start_logged(task, what)
         waiting.callback(None)
     assert [log["what"] for log in logs] == ["one", "two"]
+
+
+def test_what_is_away_is_one_line_of_the_log():
+    """What fails as something is away is logged without a traceback: it is nobody's mistake."""
+
+    async def task():
+        raise ServiceUnavailable("Redis is away")
+
+    with capturedLogs() as logs:
+        start_logged(task(), "It was not done")
+    (log,) = logs
+    assert (log["log_level"], log["what"], log["why"]) == (
+        LogLevel.warn,
+        "It was not done",
+        "Redis is away",
+    )
+
+
+def test_together():
+    """Tasks run side by side; when one fails the others are waited for, and the first failure is raised."""
+    answers, ended = [Deferred() for _ in range(3)], []
+
+    async def task(answer):
+        ended.append(await answer)
+
+    outcome = []
+    start(together(task(answer) for answer in answers)).addErrback(outcome.append)
+    answers[2].callback(2)
+    answers[0].errback(AdapterAwayError())
+    assert (ended, outcome) == ([2], [])
+    answers[1].callback(1)
+    assert ended == [2, 1]
+    assert outcome[0].type is AdapterAwayError
+    assert start(together([])) is None

@@ -20,6 +20,7 @@ from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.registry import Options
 from txpusher.core.users import terminate
 from txpusher.core.watchlists import tell_all_away
+from txpusher.errors import ShuttingDown
 from txpusher.model import Limits
 
 WATCHED = replace(APP, watchlist_events=True)
@@ -244,6 +245,25 @@ def test_back_on_another_node():
     assert all(events == online("bob") for events in told(ann))
 
 
+def test_gone_again_elsewhere_meanwhile():
+    """Who left here, came back on another node and left here again is waited for from then on, once."""
+    here, there = cluster(2, options=Options(watchlist_delay=2))
+    ann = signed_in(here, "ann", "bob")
+    first, second = signed_in(here, "bob"), None
+    told(ann)
+    first.leave()
+    here.clock.advance(1)
+    second = signed_in(there, "bob")
+    third = signed_in(here, "bob")
+    second.leave()
+    told(ann)
+    third.leave()
+    here.clock.advance(1.9)
+    assert told(ann) == []
+    here.clock.advance(5)
+    assert told(ann) == [offline("bob")]
+
+
 def test_nobody_is_waited_for_at_the_end():
     """When the server stops, watchers elsewhere are told at once, and nothing is left on the clock."""
     here, there = cluster(2, options=Options(watchlist_delay=2))
@@ -313,6 +333,18 @@ def test_lost_while_the_roster_is_asked():
     adapter.answer("counts")
     assert ann.wire == []
     assert node.channels().keys() == {"#server-to-user-bob"}
+
+
+def test_nothing_follows_the_end():
+    """What was held back for a client is not sent after its connection was closed."""
+    clock = InstantClock()
+    adapter = LateAdapter(MemoryAdapter(Hub(clock)), {"counts"})
+    node = Node(adapter, clock)
+    ann = signed_in(node, "ann", "bob")
+    signed_in(node, "bob")
+    ann.connection.end(ShuttingDown())
+    adapter.answer("counts")
+    assert ann.wire.too_late == []
 
 
 def test_a_bus_that_fails():

@@ -1,4 +1,4 @@
-"""Channels of every kind (PROTOCOL 13.2 to 13.6)."""
+"""Channels of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client events and signed-in users (PROTOCOL 13.7 and 13.8)."""
+"""Client events and signed-in users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connecting, and being refused (PROTOCOL 13.1)."""
+"""Connecting, and being refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP API over sockets: signatures, publishing, queries (PROTOCOL 13.9 to 13.12)."""
+"""The HTTP API over sockets: signatures, publishing, queries."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_publishing_too_fast(server):
         # Another app does not wait for this one.
         assert post(server, EVENT, app=QUICK).status == 200
     wait_until(lambda: post(server, EVENT, app=SLOW).status == 200, "a publish that passes")
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 5
     assert client.expect("e")["data"] == "hello"
 
 
@@ -81,7 +81,7 @@ def test_asking_too_fast(server):
     assert "max_read_requests_per_second" in refused.problem(429)
     assert server.api(QUICK).get("/channels").status == 200
     wait_until(lambda: server.api(SLOW).get("/channels").status == 200, "an answer")
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 5
     assert server.api(SLOW).post("/users/x/terminate_connections", {}).status == 200
 
 

@@ -1,4 +1,4 @@
-"""Silent clients, slow clients, and the end of the server (PROTOCOL 1.6 and 1.9)."""
+"""Silent clients, slow clients, and the end of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics page tells what really happened (PROTOCOL 9.1, 202 and 203)."""
+"""The metrics page tells what really happened."""
 
 from __future__ import annotations
 

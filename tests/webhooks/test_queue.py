@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 
 from tests.doubles import turn
 from tests.webhook_doubles import event, numbers
-from txpusher.webhooks.queue import TargetQueue, Terms
+from txpusher.webhooks.queue import MOST_BYTES, MOST_BYTES_OF_REQUEST, TargetQueue, Terms
 
 ALONE = Terms(0, 100, 1000)
 
@@ -280,7 +280,7 @@ def test_it_works_again():
 
 
 def test_a_bug_of_the_sender():
-    """An error that nobody expected is logged, and what comes later is sent all the same."""
+    """An error that nobody expected is logged and is a failure like any other, however often it happens."""
     target = Target()
 
     async def broken(events):
@@ -290,11 +290,29 @@ def test_a_bug_of_the_sender():
     with capturedLogs() as logs:
         target.put(1)
         target.turns()
-    assert [log["log_failure"].type for log in logs] == [ZeroDivisionError]
+        target.put(2)
+        target.clock.pump([1] * 4)
+    assert len(logs) > 1
+    assert {log["log_failure"].type for log in logs} == {ZeroDivisionError}
+    assert target.report.of("failed")[:2] == [1, 1]
     target.queue._deliver = target.deliver
-    target.put(2)
-    target.turns()
+    target.clock.pump([1] * 10)
     assert target.sent() == [[1], [2]]
+
+
+def test_a_bug_of_the_queue():
+    """Even an error of its own ends nothing for good: what comes later takes the rest along."""
+    target = Target()
+    target.queue._attempt = mock.Mock(side_effect=ZeroDivisionError)
+    with capturedLogs() as logs:
+        for number in (1, 2, 3):
+            target.put(number)
+            target.turns()
+    assert [log["log_failure"].type for log in logs] == [ZeroDivisionError] * 3
+    del target.queue._attempt
+    target.put(4)
+    target.turns()
+    assert target.sent() == [[1], [2], [3], [4]]
 
 
 def test_a_bug_at_the_end():
@@ -325,6 +343,34 @@ def test_a_full_queue():
     for _ in range(4):
         target.answer()
     assert target.sent() == [[1], [4], [5], [6]]
+
+
+def test_bytes():
+    """Large events are bounded by their bytes, in the queue and in a request; one that is larger goes alone."""
+    target = Target(late=True, terms=Terms(1, 100, 1000))
+    size = MOST_BYTES // 64
+    large = [event(number)._replace(text=f"{number}".ljust(size)) for number in range(66)]
+    for one in large[:32]:
+        target.queue.put(one)
+    assert not target.queue.is_filling
+    for one in large[32:]:
+        target.queue.put(one)
+    assert target.queue.is_filling
+    assert target.report.of("overflowed") == [0, 1]
+    target.clock.advance(1)
+    target.answer()
+    assert target.sent() == [[2], [3]]
+
+
+def test_requests_of_a_size():
+    """A request has no more bytes than fit; what does not waits for the next."""
+    target = Target(terms=Terms(1, 100, 1000))
+    for number in range(5):
+        text = f"{number}".ljust(MOST_BYTES_OF_REQUEST // 2)
+        target.queue.put(event(number)._replace(text=text))
+    target.clock.advance(1)
+    target.turns()
+    assert target.sent() == [[0, 1], [2, 3], [4]]
 
 
 def test_more_than_half():

@@ -304,3 +304,11 @@ def test_pausing_changes_nothing():
     body.stopProducing()
     assert body.startProducing(written).called
     assert (written.value(), body.length) == (b"abc", 3)
+
+
+@pytest.mark.parametrize("url", ["https://my_service/hook", "https://a..b/hook"])
+def test_a_name_that_cannot_be_asked_for(url):
+    """What the agent refuses at once is a failure like any other."""
+    sender = Sender(MemoryReactorClock())
+    (problem,) = outcome(sender.send(REQUEST._replace(url=url)))
+    assert isinstance(problem, str)

@@ -108,8 +108,8 @@ class FileApps(AppDirectory):
         try:
             apps = _apps(self._path, self._defaults)
             self._check(apps)
-        except ConfigError as error:
-            self._problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is in the file, the apps that are served stay
+            self._problem = str(error) if isinstance(error, ConfigError) else type(error).__name__
             if asked or known != (state, self._problem):
                 _log.error(
                     "The apps stay as they were, as the new ones are wrong: {error}", error=error

@@ -84,8 +84,10 @@ class Admission:
         try:
             app = await self._app(handshake)
             self._check(app, handshake)
-            await self._registry.quota.enter(app)
-            self._check_open()  # once more: so may the other nodes
+            if app.limits.max_connections is not None:
+                await self._registry.quota.enter(app)
+                app = self._latest(app)  # the other nodes may have taken their time, too
+                self._check(app, handshake)
         except ConnectionEnded as problem:
             self._registry.tell(ConnectionRefused(app.id if app else "", problem.reason))
             raise
@@ -101,7 +103,14 @@ class Admission:
             raise AppsUnavailable from error
         if app is None:
             raise UnknownApp
-        return app
+        return self._latest(app)
+
+    def _latest(self, app: App) -> App:
+        # It may have changed while it was looked up.
+        latest = self._registry.latest(app)
+        if latest is None:
+            raise UnknownApp
+        return latest
 
     def _check(self, app: App, handshake: Handshake) -> None:
         self._check_open()  # again: the app store may have taken its time

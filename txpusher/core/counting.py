@@ -29,6 +29,9 @@ async def count_changed(registry: ChannelRegistry, channel: Channel, count: int)
         count: subscriptions in the cluster.
     """
     if not count:
+        if channel.count_call is not None:
+            channel.count_call.cancel()
+            channel.count_call = None
         # Nobody is left to hear it but webhooks.
         registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, 0))
     elif count <= FREQUENT_UP_TO:

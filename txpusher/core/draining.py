@@ -5,7 +5,7 @@ pusher-js reconnects at once and without jitter after 4200, so clients that are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ async def drain(
     seconds: float,
     clock: Clock,
     problem: ConnectionEnded = ShuttingDown(),  # noqa: B008 - never changed
+    go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Close connections, spread over a time; a few hundred need no spreading.
 
@@ -36,6 +37,7 @@ async def drain(
         seconds: how long it may take.
         clock: waits between slices.
         problem: tells clients why, and whether to come back.
+        go_on: is asked before each slice; the rest stays when it says no.
     """
     size = (
         max(AT_LEAST, ceil(len(connections) * PAUSE / seconds))
@@ -45,6 +47,8 @@ async def drain(
     for begin in range(0, len(connections), size):
         if begin:
             await _wait(clock, PAUSE)
+        if not go_on():
+            return
         for connection in connections[begin : begin + size]:
             connection.end(problem)
     if connections:

@@ -15,14 +15,17 @@ V = TypeVar("V")
 class Expiring(Generic[V]):
     """A dict whose values are forgotten when they are asked for too late, or when others come.
 
+    Times to live may differ from value to value, but there should be few of them.
+
     Args:
         clock: tells the time.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # In the order of their last put, so that the oldest are found at the beginning.
-        self._kept: dict[Hashable, tuple[float, V]] = {}
+        self._kept: dict[Hashable, tuple[float, float, V]] = {}
+        # For each time to live the keys in the order of their last put, so that the oldest are found at the beginning.
+        self._orders: dict[float, dict[Hashable, None]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -30,30 +33,37 @@ class Expiring(Generic[V]):
     def put(self, key: Hashable, value: V, ttl: float) -> None:
         """Keep a value, in place of an older one, for ``ttl`` seconds."""
         now = self._clock.seconds()
-        self._forget_expired(now)
-        self._kept.pop(key, None)
-        self._kept[key] = (now + ttl, value)
+        self.pop(key)
+        for order in tuple(self._orders.values()):
+            self._forget_expired(order, now)
+        self._kept[key] = (now + ttl, ttl, value)
+        self._orders.setdefault(ttl, {})[key] = None
 
     def get(self, key: Hashable) -> tuple[V, float] | None:
         """Give a value and the seconds it will still be kept, or None."""
         kept = self._kept.get(key)
         if kept is None:
             return None
-        until, value = kept
+        until, _, value = kept
         left = until - self._clock.seconds()
         if left > 0:
             return value, left
-        del self._kept[key]
+        self.pop(key)
         return None
 
     def pop(self, key: Hashable) -> None:
         """Keep it no longer."""
-        self._kept.pop(key, None)
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            order = self._orders[kept[1]]
+            del order[key]
+            if not order:
+                del self._orders[kept[1]]
 
-    def _forget_expired(self, now: float) -> None:
+    def _forget_expired(self, order: dict[Hashable, None], now: float) -> None:
         # A few per put are enough to keep up: each put adds at most one.
         for _ in range(2):
-            oldest = next(iter(self._kept), None)
+            oldest = next(iter(order), None)
             if oldest is None or self._kept[oldest][0] > now:
                 return
-            del self._kept[oldest]
+            self.pop(oldest)

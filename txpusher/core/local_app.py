@@ -19,13 +19,15 @@ class LocalApp:
         connections: by their socket id.
         unauthorized: those that have to prove something yet, with the time they came, oldest first.
         channels: by their name.
+        is_told: whether `ChannelRegistry.app_changed` tells what the app is; until then the latest lookup does.
         away: users who may be offline, with the call that will find out.
     """
 
-    __slots__ = ("app", "away", "channels", "connections", "unauthorized")
+    __slots__ = ("app", "away", "channels", "connections", "is_told", "unauthorized")
 
     def __init__(self, app: App) -> None:
         self.app: App | None = app
+        self.is_told = False
         self.connections: dict[str, Connection] = {}
         self.unauthorized: dict[Connection, float] = {}
         self.channels: dict[str, Channel] = {}

@@ -99,7 +99,8 @@ class ChannelRegistry:
         local = self.apps.get(app.id)
         if local is None:
             local = self.apps[app.id] = LocalApp(app)
-        local.app = app
+        if not local.is_told:
+            local.app = app
         socket_id = new_socket_id(self._randbelow)
         while socket_id in local.connections:
             socket_id = new_socket_id(self._randbelow)
@@ -149,6 +150,11 @@ class ChannelRegistry:
         local = self.apps.get(app_id)
         return local.app if local else None
 
+    def latest(self, app: App) -> App | None:
+        """Give what an app is now that was looked up a moment ago; None when it is gone since then."""
+        local = self.apps.get(app.id)
+        return local.app if local is not None and local.is_told else app
+
     def app_changed(self, app_id: str, app: App | None) -> None:
         """Go on under other settings of an app, and send its clients away when it is gone or switched off.
 
@@ -159,18 +165,24 @@ class ChannelRegistry:
         local = self.apps.get(app_id)
         if local is None:
             return
-        local.app = app
-        connections = list(local.connections.values())
+        local.app, local.is_told = app, True
         if app is None:
-            self._send_away(connections, UnknownApp())
+            self._send_away(local, UnknownApp())
             return
-        for connection in connections:
+        for connection in local.connections.values():
             connection.app_changed(app)
+        if not app.authorized_connections_only:
+            local.unauthorized.clear()
         if not app.enabled:
-            self._send_away(connections, AppDisabled())
+            self._send_away(local, AppDisabled())
 
-    def _send_away(self, connections: Sequence[Connection], problem: ConnectionEnded) -> None:
-        closing = drain(connections, SENDING_AWAY, self.clock, problem)
+    def _send_away(self, local: LocalApp, problem: ConnectionEnded) -> None:
+        app, connections = local.app, tuple(local.connections.values())
+
+        def as_it_was() -> bool:
+            return local.app is app
+
+        closing = drain(connections, SENDING_AWAY, self.clock, problem, as_it_was)
         start_logged(closing, "Not all clients of an app were sent away")
 
     # Channels
@@ -206,8 +218,6 @@ class ChannelRegistry:
             and channels.get(channel.name) is channel
         ):
             del channels[channel.name]
-            if channel.count_call is not None:
-                channel.count_call.cancel()
             await self.adapter.bus.unwatch(channel.app_id, channel.name)
 
     # Events

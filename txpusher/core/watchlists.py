@@ -61,6 +61,8 @@ async def _tell_state(connection: Connection, user_ids: Sequence[str]) -> None:
     online = [user_id for user_id, is_there in zip(user_ids, there, strict=True) if is_there]
     offline = [user_id for user_id, is_there in zip(user_ids, there, strict=True) if not is_there]
     connection.send(codec.watchlist_events(online, offline))
+    if connection.closed:
+        return
     hold.release()
     for channel in connection.watching:
         channel.replace(connection, connection.wire.send)
@@ -113,6 +115,9 @@ async def went_offline(registry: ChannelRegistry, app: App, user_id: str) -> Non
     """Tell watchers that a user is offline, when nobody is signed in as that user after the delay."""
     delay = registry.options.watchlist_delay
     if delay and app.watchlist_events:
+        earlier = registry.apps[app.id].away.get(user_id)
+        if earlier is not None:
+            earlier.cancel()
         call = registry.clock.callLater(delay, _still_away, registry, app, user_id)
         registry.apps[app.id].away[user_id] = call
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from txpusher.core.occurrences import ApiCalled
-from txpusher.errors import ApiError, NotFound, ServiceUnavailable
+from txpusher.errors import ApiError, NotFound
 from txpusher.http.exchange import Answer, ApiRequest, error_answer
 from txpusher.http.rate_limits import with_rate_headers
 from txpusher.protocol.signatures import parse_query
@@ -107,13 +107,6 @@ class Calls:
     @staticmethod
     def _wrong(error: Exception, request: ApiRequest) -> Answer:
         if isinstance(error, ApiError):
-            if isinstance(error, ServiceUnavailable):
-                _log.warn(
-                    "{method} {path}: {error}",
-                    method=request.method,
-                    path=request.path,
-                    error=error,
-                )
             return error_answer(error)
         _log.failure(
             "Bug while answering {method} {path}", method=request.method, path=request.path

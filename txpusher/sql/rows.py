@@ -1,7 +1,8 @@
 """Rows of the table into apps. All of it runs in the database's thread: nothing here touches the rest of the server.
 
 The columns are those of soketi's table, and ours: every app setting, in any spelling of `txpusher.spellings`. What is
-NULL is at its default; other columns are somebody else's, and are passed over.
+NULL is at its default; other columns are somebody else's, and are passed over. Secrets are what stands there: a table
+cannot refer to files or variables of this machine.
 """
 
 from __future__ import annotations
@@ -56,10 +57,6 @@ class RowReader:
         self._columns: Sequence[str] = ()
         self._known: dict[str, Row] = {}
 
-    def forget(self) -> None:
-        """Look at all rows again; secrets that they refer to may have changed."""
-        self._known = {}
-
     def every(self, connection: Any) -> list[Row]:
         """Give all rows, those that are wrong as well."""
         columns, found = _ask(connection, self._every, ())
@@ -86,10 +83,15 @@ class RowReader:
             if name in APP_SETTINGS and value is not None:
                 table[column] = _plain(name, value)
         app_id = str(table.get("id", f"in row {position}"))
+        where = f"{self._table}: app"
         try:
-            return Row(app_id, read_app(table, f"{self._table}: app", position, self._defaults))
+            # A table is often written by people who may not see what this process sees.
+            app = read_app(table, where, position, self._defaults, references=False)
         except ConfigError as error:
             return Row(app_id, None, str(error))
+        except Exception as error:  # noqa: BLE001 - one row must not take the others with it
+            return Row(app_id, None, f"{where} {app_id!r}: cannot be read: {type(error).__name__}")
+        return Row(app_id, app)
 
 
 def _ask(connection: Any, statement: str, names: Sequence[str]) -> tuple[Sequence[str], Any]:
@@ -119,5 +121,5 @@ def _plain(name: str, value: Any) -> Any:
 def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [text]  # the pattern that it would be, if it were one

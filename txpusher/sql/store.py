@@ -157,11 +157,13 @@ class SqlApps(AppDirectory):
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
             self._failed(error)
             return
-        there = {Question("id", app_id) for app_id, _ in found}
-        there |= {Question("key", key) for _, key in found}
+        there = _questions(found)
+        # Those that were wrong when the table was read are so until it is read again: asking does not help.
+        wrong = _questions(row for row in found if row[0] in self._problems)
         for question in questions:
-            if question not in there:
-                self._lookups.settle(question, exists=False)
+            if question not in there or question in wrong:
+                self._lookups.settle(question, exists=question in wrong)
+        there -= wrong
         if not there.isdisjoint(questions) and await self._read(pool):
             for question in self._still_open():
                 if question in there:
@@ -178,8 +180,6 @@ class SqlApps(AppDirectory):
     async def _read(self, pool: Pool) -> bool:
         self._due = False
         reloads, self._reloads = self._reloads, []
-        if reloads:
-            self._reader.forget()
         try:
             rows = await pool.run(self._reader.every)
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
@@ -249,3 +249,12 @@ class SqlApps(AppDirectory):
     def _later(self) -> None:
         self._call = None
         self._read_again()
+
+
+def _questions(rows: Iterable[tuple[str, str]]) -> set[Question]:
+    """Give the questions that rows of id and key answer."""
+    return {
+        question
+        for app_id, key in rows
+        for question in (Question("id", app_id), Question("key", key))
+    }

@@ -2,7 +2,8 @@
 
 A page that is reloaded leaves its channels and comes back a moment later. Whoever is gone is therefore told of after a
 delay, and not at all when the opposite happens before that: then neither of the two is told, as nothing has changed for
-the receiver. What happens on one channel is told in the order in which it happened.
+the receiver. ``occupied`` and ``vacated`` of a channel alternate, and so do ``added`` and ``removed`` of a
+user on it; a removal that waits is told after what happened to others meanwhile.
 
 Source: "Pusher docs: Webhooks, webhook delays".
 """

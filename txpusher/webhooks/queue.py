@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of the events that wait for one target, beside their number."""
+MOST_BYTES_OF_REQUEST = 1024 * 1024
+"""Of the events in one request; a single larger one is sent alone."""
+
 Deliver = Callable[[Sequence["WebhookEvent"]], Coroutine[Any, Any, str | None]]
 """Sends events in one request; gives None when they were accepted, else why not. It may be cancelled."""
 
@@ -79,11 +84,13 @@ class TargetQueue:
         self._random = random
         self._report = report
         self._waiting: deque[WebhookEvent] = deque()
+        self._bytes = 0  # of those
         self._batch: list[WebhookEvent] = []
         self._tries = 0  # of this batch
         self._failures = 0  # in a row, of one batch or of several
         self._window, self._backoff = Pause(clock), Pause(clock)
         self._request: Deferred[str | None] | None = None
+        self._is_working = False
         self._work: Deferred[None] | None = None
         self._until = inf  # when it has to end
         self._reason = ""  # why it has ended
@@ -97,7 +104,7 @@ class TargetQueue:
     @property
     def is_filling(self) -> bool:
         """Whether more than half of its room is taken."""
-        return len(self._waiting) > self.terms.room / 2
+        return len(self._waiting) > self.terms.room / 2 or self._bytes > MOST_BYTES / 2
 
     def put(self, event: WebhookEvent) -> None:
         """Send an event when its turn comes; never before this turn of the reactor is over."""
@@ -105,9 +112,11 @@ class TargetQueue:
             self._report.dropped([event], self._reason)
             return
         self._waiting.append(event)
-        if len(self._waiting) > self.terms.room:
-            self._report.overflowed(self._waiting.popleft())
-        if self._work is None:
+        self._bytes += len(event.text)
+        while len(self._waiting) > self.terms.room or self._bytes > MOST_BYTES:
+            self._report.overflowed(self._next())
+        if not self._is_working:
+            self._is_working = True
             self._work = Deferred.fromCoroutine(self._work_off())
             self._work.addErrback(lambda failure: _log.failure("Bug while sending", failure))
         elif len(self._waiting) >= self.size:
@@ -129,6 +138,7 @@ class TargetQueue:
         self._abandoned = True
         self._until = self._clock.seconds() + seconds
         self._waiting.clear()
+        self._bytes = 0
         self._window.cut_short()
         self._backoff.cut_short()
         if self._request is not None:
@@ -142,7 +152,7 @@ class TargetQueue:
             self._request.cancel()
 
     async def _worked_off(self) -> None:
-        if self._work is not None:
+        if self._is_working and self._work is not None:
             ended: Deferred[None] = Deferred()
             self._work.addBoth(lambda _: ended.callback(None))
             await ended
@@ -167,13 +177,13 @@ class TargetQueue:
                 if self._batch:
                     await self._attempt()
         finally:
-            self._work = None
+            self._is_working = False
 
     def _drop_expired(self) -> None:
         now = self._clock.seconds()
         expired = list(takewhile(lambda event: is_over(event.created, now), self))
         for _ in expired:
-            self._batch.pop(0) if self._batch else self._waiting.popleft()
+            self._batch.pop(0) if self._batch else self._next()
         if expired:
             self._report.expired(expired)
 
@@ -182,14 +192,23 @@ class TargetQueue:
         """How many events a request has at most."""
         return self.terms.size if self.terms.window else 1
 
+    def _next(self) -> WebhookEvent:
+        event = self._waiting.popleft()
+        self._bytes -= len(event.text)
+        return event
+
     def _window_left(self) -> float:
         if self._until < inf or len(self._waiting) >= self.size:
             return 0
         return max(0, self._waiting[0].created + self.terms.window - self._clock.seconds())
 
     def _take(self) -> None:
+        size = 0
         while self._waiting and len(self._batch) < self.size:
-            self._batch.append(self._waiting.popleft())
+            size += len(self._waiting[0].text)
+            if self._batch and size > MOST_BYTES_OF_REQUEST:
+                break
+            self._batch.append(self._next())
         self._tries = 0
         if not self.is_filling:
             self._report.relaxed()
@@ -203,6 +222,9 @@ class TargetQueue:
             problem = await self._request
         except CancelledError:
             problem = "cancelled"
+        except Exception:  # noqa: BLE001 - it was not accepted, and the next one may be
+            _log.failure("Bug while sending")
+            problem = "bug"
         finally:
             self._request = None
         if self._reason:
@@ -228,6 +250,6 @@ class TargetQueue:
     def _drop(self, reason: str) -> None:
         events = list(self)
         self.left += len(events)
-        self._batch, self._waiting = [], deque()
+        self._batch, self._waiting, self._bytes = [], deque(), 0
         if events:
             self._report.dropped(events, reason)

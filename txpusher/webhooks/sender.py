@@ -69,9 +69,10 @@ class Sender:
         headers = Headers()
         for name, value in request.headers:
             headers.addRawHeader(name, value)
-        asked = self._agent.request(b"POST", request.url.encode(), headers, _Body(request.body))
-        asked.addTimeout(request.timeout, self._clock, _no_answer)
         try:
+            # It may also raise at once, as on some host names.
+            asked = self._agent.request(b"POST", request.url.encode(), headers, _Body(request.body))
+            asked.addTimeout(request.timeout, self._clock, _no_answer)
             response = await asked
         except Exception as error:  # noqa: BLE001 - whatever it is, the receiver was not told
             return _in_words(error)

@@ -348,6 +348,20 @@ def test_a_deaf_subscriber(node):
     assert node.adapter.figures().reconnects == 1
 
 
+def test_a_subscriber_alone(node):
+    """Without the connection for commands nothing can be proved, and nothing is."""
+    node.start()
+    node.redis.refusal = RefusedError("no")
+    node.redis.peers[0].hang_up()
+    node.pass_time(6)
+    assert not node.adapter.bus.proved
+    assert len(node.redis.peers) == 1
+    node.redis.refusal = None
+    node.pass_time(8)
+    assert node.adapter.health().ok
+    assert node.adapter.figures().reconnects == 1
+
+
 def test_a_subscriber_that_ends_before_it_has_begun(node):
     """It is tried again."""
     node.redis.replies = {b"SUBSCRIBE": SILENCE}
