@@ -142,7 +142,8 @@ class Outbox(Protocol):
             news: a hundred at most.
             delay: seconds that somebody has to be gone before it is told. Who is gone for less is looked at later: see
                 `beat`.
-            room: events that a queue holds at most; the oldest are dropped that nobody has pulled.
+            room: events that a queue holds at most, beside a bound on their bytes; the oldest are dropped of those that
+                nobody has pulled.
         """
 
     async def pull(self, queue: Queue, done: Sequence[bytes], after: bytes, most: int) -> Pulled:

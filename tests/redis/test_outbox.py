@@ -1,6 +1,7 @@
 """The outbox in a real Redis: the contract of all outboxes."""
 
 from itertools import count
+from unittest import mock
 
 import pytest
 from twisted.internet import reactor  # noqa: TID253 - these tests need a real one
@@ -8,8 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.outbox import OutboxContract
-from txpusher.adapters.redis import create
+from tests.contracts.adapter import awaited
+from tests.contracts.outbox import QUEUE, OutboxContract, notice
+from txpusher.adapters.redis import create, outbox
 
 _numbers = count(1)
 
@@ -28,6 +30,22 @@ class TestRedisOutbox(OutboxContract, TestCase):
 
     def finish(self, test):
         return Deferred.fromCoroutine(test)
+
+    @awaited
+    async def test_large_events(self):
+        """A queue has a bound on its bytes, too; they are counted as events come and go, and one always fits."""
+        (one,) = await self.boxes(1)
+        with mock.patch.object(outbox, "MOST_BYTES", 100):
+            assert (
+                await one.tell([notice("a", "x" * 60), notice("b", "y" * 60)], 0, 9)
+            ).overflowed == [(QUEUE, "a")]
+            assert (await one.tell([notice("c", "z" * 40)], 0, 9)).overflowed == []
+            assert (await one.tell([notice("d", "z" * 300)], 0, 9)).overflowed == [
+                (QUEUE, "b"),
+                (QUEUE, "c"),
+            ]
+            assert await self.kinds(one) == ["d"]
+            assert (await one.tell([notice("e", "z" * 90)], 0, 9)).overflowed == []
 
     async def wait(self, seconds):
         await deferLater(reactor, seconds)

@@ -1,11 +1,14 @@
 """What a node has to tell the outbox: in order, in portions, and kept while that is away."""
 
+from unittest import mock
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.doubles import turn
 from txpusher.errors import ServiceUnavailable
 from txpusher.outbox import Look, Notice, Subject, Told
+from txpusher.webhooks import spool as spool_module
 from txpusher.webhooks.spool import AT_ONCE, SIZE_AT_ONCE, Spool
 
 ANN, BOB = Subject("1", "presence-a", "ann"), Subject("1", "presence-a", "bob")
@@ -125,6 +128,24 @@ def test_no_room():
     assert made.dropped == [notice("a")]
     turn(made.clock)
     assert made.batches == [["b", "c"]]
+
+
+def test_no_room_for_large_events():
+    """What is kept has a bound on its size, too, which is counted as events come and go."""
+    with mock.patch.object(spool_module, "MOST_SIZE", 100):
+        made = Spooled()
+        made.away = True
+        for size in (40, 50, 60):
+            made.add(Notice("1", str(size), "x" * size, ["t"]))
+        assert [one.kind for one in made.dropped] == ["40", "50"]
+        turn(made.clock)
+        made.add(look(ANN), look(ANN), notice("a"))
+        assert len(made.dropped) == 2
+        made.away = False
+        turn(made.clock)
+        assert made.batches == [["60", ANN, "a"]]
+        made.add(Notice("1", "99", "x" * 99, ["t"]))
+        assert len(made.dropped) == 2
 
 
 def test_waiting_for_the_end():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 AT_ONCE, SIZE_AT_ONCE = 100, 256 * 1024
 """What is told in one step: in number, and in characters of events."""
+MOST_SIZE = 64 * 1024 * 1024
+"""Characters of the events that are kept, beside their number."""
 
 
 class _Kept(NamedTuple):
@@ -61,6 +63,7 @@ class Spool:
         self._dropped = dropped
         self._numbers = count()
         self._kept: dict[Hashable, _Kept] = {}
+        self._size = 0
         self._flushing = False
         self._idle: list[Deferred[None]] = []
 
@@ -73,9 +76,16 @@ class Spool:
         key: Hashable = next(self._numbers)
         if isinstance(kept.news, Look):
             key, kept = kept.news.subject, kept._replace(news=self._merged(kept.news))
+            self._size -= _size(self._kept[key].news) if key in self._kept else 0
         self._kept[key] = kept
-        if len(self._kept) > self._room:
-            self._dropped(self._kept.pop(next(iter(self._kept))).news)
+        self._size += _size(kept.news)
+        while len(self._kept) > self._room or self._size > MOST_SIZE:
+            oldest = next(iter(self._kept))
+            self._dropped(self._kept[oldest].news)
+            self._forget(oldest)
+
+    def _forget(self, key: Hashable) -> None:
+        self._size -= _size(self._kept.pop(key).news)
 
     def _merged(self, look: Look) -> Look:
         before = self._kept.get(look.subject)
@@ -99,7 +109,7 @@ class Spool:
 
     def drop(self) -> list[Look | Notice]:
         """Keep nothing any longer, and give what was kept."""
-        kept, self._kept = self._kept, {}
+        kept, self._kept, self._size = self._kept, {}, 0
         return [one.news for one in kept.values()]
 
     async def _flush(self) -> None:
@@ -122,7 +132,7 @@ class Spool:
                 break
             some[key] = kept
         for key in some:
-            del self._kept[key]
+            self._forget(key)
         return some
 
     async def _tell_some(self) -> None:
@@ -132,8 +142,8 @@ class Spool:
         try:
             told = await self._outbox.tell(news, self._delay, self._room)
         except ServiceUnavailable:
-            later, self._kept = self._kept, some
-            for one in later.values():
+            later, self._kept, self._size = self._kept, {}, 0
+            for one in (*some.values(), *later.values()):
                 self._keep(one)
             raise
         self._told(told)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Claims, subjects and swept subjects of one beat: less than a millisecond of Redis' time."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of the events that wait for one target, beside their number."""
 
 
 class RedisOutbox:
@@ -41,7 +43,12 @@ class RedisOutbox:
 
     async def tell(self, news: Sequence[Look | Notice], delay: float, room: int) -> Told:
         """See `txpusher.outbox.Outbox`."""
-        asked = {"delay": int(delay * 1000), "room": room, "news": [_asked(one) for one in news]}
+        asked = {
+            "delay": int(delay * 1000),
+            "room": room,
+            "bytes": MOST_BYTES,
+            "news": [_asked(one) for one in news],
+        }
         claimed, overflowed = await self._run(HOOK_TELL, orjson.dumps(asked))
         lost = [(_queue(queue), kind.decode()) for queue, kind in overflowed]
         return Told([_queue(queue) for queue in claimed], lost)

@@ -3,12 +3,18 @@
 local asked = cjson.decode(ARGV[4])
 local claimed, overflowed = {}, {}
 
+local function is_full(stream, bytes)
+    local events = redis.call("XLEN", stream)
+    return events > asked.room or (bytes > asked.bytes and events > 1)
+end
+
 local function put(notice)
     for _, queue in ipairs(notice.queues) do
         local stream, count = P .. "hook:queue:" .. queue, P .. "hook:count:" .. queue
         redis.call("XADD", stream, "*", "kind", notice.kind, "text", notice.text, "at", now - notice.age)
         redis.call("HINCRBY", count, notice.kind, 1)
-        while redis.call("XLEN", stream) > asked.room do
+        redis.call("HINCRBY", BYTES, queue, #notice.text)
+        while is_full(stream, tonumber(redis.call("HGET", BYTES, queue))) do
             overflowed[#overflowed + 1] = {queue, take_oldest(queue)}
         end
         redis.call("EXPIRE", stream, KEPT)

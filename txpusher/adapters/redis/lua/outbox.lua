@@ -8,6 +8,7 @@
 --   hook:count:<queue>  hash: kind -> events in the stream
 --   hook:queues         sorted set: queue that is not empty -> end of its claim; 0 when nobody has it
 --   hook:owners         hash: queue -> the node that has, or had, the claim
+--   hook:bytes          hash: queue -> bytes of the texts in the stream
 --   hook:hands          hash: queue -> the id of the last event that the node has in hand
 -- All times are milliseconds of Redis' own clock.
 
@@ -15,7 +16,7 @@ local P, node, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local LOOK, QUEUES = P .. "hook:look", P .. "hook:queues"
-local OWNERS, HANDS = P .. "hook:owners", P .. "hook:hands"
+local OWNERS, HANDS, BYTES = P .. "hook:owners", P .. "hook:hands", P .. "hook:bytes"
 
 -- Nothing is sent that is older than five minutes.
 local KEPT = 600
@@ -61,6 +62,7 @@ local function take(queue, id)
     if there then
         redis.call("XDEL", stream, id)
         redis.call("HINCRBY", P .. "hook:count:" .. queue, there[2][2], -1)
+        redis.call("HINCRBY", BYTES, queue, -#there[2][4])
     end
 end
 
@@ -74,6 +76,7 @@ end
 local function clear(queue)
     redis.call("DEL", P .. "hook:queue:" .. queue, P .. "hook:count:" .. queue)
     redis.call("ZREM", QUEUES, queue)
-    redis.call("HDEL", OWNERS, queue)
-    redis.call("HDEL", HANDS, queue)
+    for _, part in ipairs({OWNERS, HANDS, BYTES}) do
+        redis.call("HDEL", part, queue)
+    end
 end
