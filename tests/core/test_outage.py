@@ -330,6 +330,23 @@ def test_what_a_roster_knows_again(two):
     ]
 
 
+def test_who_left_what_a_roster_knows_again(two):
+    """That somebody who left meanwhile was there is said, too: those who were told so are told of the end."""
+    ann = joined(two.here, "ann")
+    two.away()
+    ann.leave()
+    joined(two.here, "bob")
+    two.back(forgotten=True)
+    told = two.here.told.take(ChannelRestored, MemberRestored, *FACTS)
+    assert told[-3:] == [
+        ChannelRestored("1", ROOM),
+        MemberRestored("1", ROOM, "ann"),
+        MemberAdded("1", ROOM, "bob"),
+    ]
+    two.clock.advance(10)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann")]
+
+
 def test_who_left_a_roster_that_has_forgotten_everything(two):
     """They are taken away when all nodes have written theirs, so that no channel seems vacant that is not."""
     ann, news = joined(two.here, "ann"), two.here.connect()

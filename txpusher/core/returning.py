@@ -50,6 +50,9 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
     Raises:
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
+    if forgotten:
+        # First, as what was there before is not new.
+        await _keep_left(registry, settling)
     for local in list(registry.apps.values()):
         known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
         for begin in range(0, len(known), CHANNELS_AT_ONCE):
@@ -57,9 +60,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
                 _write_channel(registry, channel, forgotten=forgotten)
                 for channel in known[begin : begin + CHANNELS_AT_ONCE]
             )
-    if forgotten:
-        await _keep_left(registry, settling)
-    else:
+    if not forgotten:
         await _leave(registry)
     for app_id, local in list(registry.apps.items()):
         if local.app is not None and local.app.limits.max_connections is not None:
@@ -98,7 +99,7 @@ async def _write(
     for one in there:
         registry.outage.joined.pop(_place(channel, one), None)
     if quiet:
-        _tell_restored(registry, channel, restored)
+        _tell_restored(registry, channel.app_id, channel.name, restored)
     else:
         await _tell_arrivals(registry, channel, restored)
 
@@ -118,9 +119,8 @@ def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
     return connection.subscriptions.get(channel.name, (None, None))[1]
 
 
-def _tell_restored(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
-    app_id, name = channel.app_id, channel.name
-    if channel.kind is Kind.USER:
+def _tell_restored(registry: ChannelRegistry, app_id: str, name: str, restored: Restored) -> None:
+    if kind_of(name) is Kind.USER:
         return
     if restored.first_in_channel:
         registry.tell(ChannelRestored(app_id, name))
@@ -151,9 +151,9 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
     left = registry.outage.left
     for place, member in list(left.items()):
-        await registry.adapter.roster.restore(
-            place.app_id, place.channel, [(place.socket_id, member)]
-        )
+        app_id, name, socket_id = place
+        restored = await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
+        _tell_restored(registry, app_id, name, restored)
     if left:
         registry.clock.callLater(settling, _leave_later, registry, dict(left))
         left.clear()
