@@ -10,8 +10,9 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from tests.contracts.adapter import awaited
-from tests.contracts.outbox import QUEUE, OutboxContract, notice
+from tests.contracts.outbox import NOWHERE, QUEUE, ROOMS, OutboxContract, look, notice
 from txpusher.adapters.redis import create, outbox
+from txpusher.outbox import Subject, Told
 
 _numbers = count(1)
 
@@ -46,6 +47,22 @@ class TestRedisOutbox(OutboxContract, TestCase):
             ]
             assert await self.kinds(one) == ["d"]
             assert (await one.tell([notice("e", "z" * 90)], 0, 9)).overflowed == []
+
+    @awaited
+    async def test_while_nodes_write_anew(self):
+        """What seems new may be known to another node; it is looked at again when all have said what they know."""
+        (one,) = await self.boxes(1)
+        other = Subject("1", "news")
+        await self.come(ROOMS)
+        await self.come(other)
+        prefix = self.started[0]._target.prefix
+        self.redis.ask("SET", f"{prefix}:hook:settling", "1", "PX", "200")
+        assert await one.tell([look(ROOMS), look(other)], 0, 9) == Told([], [])
+        await one.tell([look(other, known=True)], 0, 9)
+        await self.wait(0.25)
+        assert (await one.beat((), NOWHERE)).due == [ROOMS]
+        await one.tell([look(ROOMS), look(other)], 0, 9)
+        assert await self.kinds(one) == ["come"]
 
     async def wait(self, seconds):
         await deferLater(reactor, seconds)

@@ -30,6 +30,12 @@ local function decide(subject, come, gone, known)
     local key = P .. "hook:told:" .. app
     local told = redis.call("HGET", key, field) or (known and "")
     if is_there(subject) then
+        local settling = not told and redis.call("PTTL", P .. "hook:settling") or 0
+        if settling > 0 then
+            -- Perhaps somebody else knows that receivers were told, and has yet to say so.
+            redis.call("ZADD", LOOK, now + settling, subject)
+            return
+        end
         if told ~= "" or known then
             redis.call("HSET", key, field, "")
         end

@@ -10,6 +10,7 @@
 --   hook:owners         hash: queue -> the node that has, or had, the claim
 --   hook:bytes          hash: queue -> bytes of the texts in the stream
 --   hook:hands          hash: queue -> the id of the last event that the node has in hand
+--   hook:settling       there while nodes write anew what Redis has forgotten
 -- All times are milliseconds of Redis' own clock.
 
 local P, node, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
