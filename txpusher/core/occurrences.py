@@ -100,7 +100,7 @@ class ChannelVacated(NamedTuple):
 
 
 class ChannelRestored(NamedTuple):
-    """The roster had forgotten that a channel was occupied, and knows it again."""
+    """The roster had forgotten that a channel was occupied; a node that knew it has said so."""
 
     app_id: str
     channel: str
@@ -123,7 +123,7 @@ class MemberRemoved(NamedTuple):
 
 
 class MemberRestored(NamedTuple):
-    """The roster had forgotten that a user was on a presence channel, and knows it again."""
+    """The roster had forgotten that a user was on a presence channel; a node that knew it has said so."""
 
     app_id: str
     channel: str

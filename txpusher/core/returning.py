@@ -99,7 +99,7 @@ async def _write(
     for one in there:
         registry.outage.joined.pop(_place(channel, one), None)
     if quiet:
-        _tell_restored(registry, channel.app_id, channel.name, restored)
+        _tell_restored(registry, channel.app_id, channel.name, sockets)
     else:
         await _tell_arrivals(registry, channel, restored)
 
@@ -119,13 +119,18 @@ def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
     return connection.subscriptions.get(channel.name, (None, None))[1]
 
 
-def _tell_restored(registry: ChannelRegistry, app_id: str, name: str, restored: Restored) -> None:
-    if kind_of(name) is Kind.USER:
+def _tell_restored(
+    registry: ChannelRegistry,
+    app_id: str,
+    name: str,
+    sockets: Sequence[tuple[str, PresenceMember | None]],
+) -> None:
+    # Every node says what it knows: another one may have written somebody before who is new.
+    if kind_of(name) is Kind.USER or not sockets:
         return
-    if restored.first_in_channel:
-        registry.tell(ChannelRestored(app_id, name))
-    for member in restored.new_members:
-        registry.tell(MemberRestored(app_id, name, member.user_id))
+    registry.tell(ChannelRestored(app_id, name))
+    for user_id in {member.user_id: None for _, member in sockets if member is not None}:
+        registry.tell(MemberRestored(app_id, name, user_id))
 
 
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
@@ -152,8 +157,8 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     left = registry.outage.left
     for place, member in list(left.items()):
         app_id, name, socket_id = place
-        restored = await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
-        _tell_restored(registry, app_id, name, restored)
+        await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
+        _tell_restored(registry, app_id, name, [(socket_id, member)])
     if left:
         registry.clock.callLater(settling, _leave_later, registry, dict(left))
         left.clear()
