@@ -107,6 +107,8 @@ class PusherService(Embedded):
             teller(self._metrics.observer),
             config.webhook_delay,
             Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+            self._adapter.outbox,
+            self._apps.by_id,
         )
         self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
