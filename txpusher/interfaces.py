@@ -177,6 +177,25 @@ class Receipts(Protocol):
         """Forget the key: its publish failed and may be tried again."""
 
 
+class Limiter(Protocol):
+    """Token buckets that all nodes take from."""
+
+    async def take(
+        self, owner: str, capacity: int, seconds: float, cost: int
+    ) -> tuple[bool, float]:
+        """Take tokens from a bucket, if it has as many or is full.
+
+        Args:
+            owner: whose bucket, of which kind.
+            capacity: tokens it holds.
+            seconds: the time in which it fills.
+            cost: tokens to take; they may be more than it holds, which leaves a debt.
+
+        Returns:
+            Whether they were taken, and the tokens that are left.
+        """
+
+
 class Quotas(Protocol):
     """How many connections of each app there are, all nodes together."""
 
@@ -240,6 +259,7 @@ class Adapter(Protocol):
     quotas: Quotas
     last_events: LastEvents
     receipts: Receipts
+    limiter: Limiter | None
     outbox: Outbox | None
 
     async def start(self, node: Node) -> None:

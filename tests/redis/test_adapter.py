@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.adapter import AdapterContract
+from tests.contracts.adapter import AdapterContract, awaited
 from txpusher.adapters.redis import create
 
 _numbers = count(1)
@@ -41,3 +41,25 @@ class TestRedisAdapter(AdapterContract, TestCase):
 
     async def wait(self, seconds):
         await deferLater(reactor, seconds)
+
+    @awaited
+    async def test_tokens(self):
+        """A bucket lets through what it holds, fills again, and lets more than it holds through when it is full."""
+        ((adapter, _),) = await self.nodes(1)
+        take = adapter.limiter.take
+        assert await take("a", 3, 60, 2) == (True, 1)
+        passed, left = await take("a", 3, 60, 2)
+        assert (passed, round(left)) == (False, 1)
+        assert (await take("b", 3, 60, 1))[0]
+        assert await take("c", 3, 60, 10) == (True, -7)
+        assert not (await take("c", 3, 60, 1))[0]
+        assert await take("d", 1, 0.05, 1) == (True, 0)
+        await self.wait(0.06)
+        assert (await take("d", 1, 0.05, 1))[0]
+
+    @awaited
+    async def test_tokens_of_all_nodes(self):
+        """Nodes take from the same bucket."""
+        first, second = (node.adapter.limiter for node in await self.nodes(2))
+        assert (await first.take("a", 1, 60, 1))[0]
+        assert not (await second.take("a", 1, 60, 1))[0]
