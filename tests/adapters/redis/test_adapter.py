@@ -348,6 +348,43 @@ def test_a_deaf_subscriber(node):
     assert node.adapter.figures().reconnects == 1
 
 
+def test_a_user_who_may_not_subscribe(node):
+    """It is said in the words of Redis, without a traceback, and tried again: the rights may come."""
+    node.redis.replies = {
+        b"SUBSCRIBE": Exception("NOPERM no access to the channel p:probe:node-one")
+    }
+    with capturedLogs() as logs:
+        node.start()
+    assert node.problem == "Redis is away: Redis answered NOPERM"
+    assert not [log for log in logs if "log_failure" in log]
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert node.adapter.health().ok
+
+
+def test_a_user_who_may_not_subscribe_to_all(node):
+    """A channel that cannot be heard is no less an outage than all of them, and nobody waits for it."""
+    node.start()
+    node.redis.replies = {b"SUBSCRIBE": Exception("NOPERM no access to the channel p:bus:1:1:news")}
+    assert start(node.adapter.bus.watch("1", "news")) is None
+    node.pass_time(1)
+    assert node.problem == "Redis is away: Redis answered NOPERM"
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert TOPIC in node.redis.peers[-1].topics
+    assert node.adapter.health().ok
+
+
+def test_an_answer_that_nobody_asked_for(node):
+    """Whatever it is that speaks there, it is left."""
+    node.start()
+    for peer in node.redis.peers[:]:
+        peer.say(encoded(1))
+    assert node.redis.peers == []
+    node.pass_time(1)
+    assert node.adapter.health().ok
+
+
 def test_a_subscriber_alone(node):
     """Without the connection for commands nothing can be proved, and nothing is."""
     node.start()

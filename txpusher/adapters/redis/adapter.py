@@ -134,7 +134,8 @@ class RedisAdapter:
         return RedisConnection(self._clock.seconds, self._dropped)
 
     def _build_bus(self) -> SubscriberConnection:
-        return SubscriberConnection(self._clock.seconds, self.bus.received, self.bus.subscribed)
+        bus = self.bus
+        return SubscriberConnection(self._clock.seconds, bus.received, bus.subscribed, bus.refused)
 
     async def _prepare(self, connection: RedisConnection) -> None:
         try:

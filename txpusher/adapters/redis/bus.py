@@ -14,10 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
-from txpusher.adapters.redis.commands import place
+from txpusher.adapters.redis.commands import place, refusal
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
+    from txredisapi import ResponseError
+
     from txpusher.adapters.redis.commands import Commands
     from txpusher.adapters.redis.link import Link
     from txpusher.adapters.redis.subscriber import SubscriberConnection
@@ -145,6 +147,14 @@ class RedisBus:
             proof.callback(None)
         for confirmed in self._unconfirmed.pop(topic, (0, []))[1]:
             confirmed.callback(None)
+
+    def refused(self, error: ResponseError) -> None:
+        """Give up a connection on which not everything is subscribed to; the link tells why, and tries again."""
+        proof, self._proof = self._proof, None
+        if proof is None:
+            self.link.abort(refusal(error))
+        else:
+            proof.errback(ServiceUnavailable(refusal(error)))
 
     def received(self, topic: bytes, message: bytes) -> None:
         """Hand on what another node has published."""

@@ -110,11 +110,18 @@ class RedisConnection(BaseRedisProtocol):
 
     def replyReceived(self, reply: Any) -> None:
         """Hand a reply to whoever waits for it, if anybody does."""
+        if not self._waiting:
+            self.unasked(reply)
+            return
         app_id = self._waiting.popleft()
         if app_id is None:
             super().replyReceived(reply)
         elif isinstance(reply, ResponseError):
             self._dropped(app_id)
+
+    def unasked(self, _: Any) -> None:
+        """Hang up: whoever answers what nobody has asked is not Redis."""
+        self.transport.abortConnection()
 
     def connectionLost(self, why: Any = connectionDone) -> None:
         """Fail what waits for replies, and count the publishes among it."""
