@@ -160,17 +160,27 @@ def test_while_redis_is_away(node):
     now(adapter.bus.unwatch("1", "weather"))
 
 
-def test_a_script_is_sent_once(node):
-    """Redis knows a script by its hash; one that does not gets the text."""
+def test_scripts_are_sent_once(node):
+    """Redis is given all scripts at the start, and knows them by their hashes from then on."""
     node.start()
-    node.redis.replies = {
-        JOIN.hash.encode(): Exception("NOSCRIPT no"),
-        b"EVAL": [1, 1, 0, 1, 0, []],
-    }
+    assert [b"LOAD", JOIN.text.encode()] in node.redis.sent(b"SCRIPT")
+    node.redis.replies = {JOIN.hash.encode(): [1, 1, 0, 1, 0, []]}
     assert now(node.adapter.roster.join("1", "news", "1.1")).first_in_channel
-    (command,) = node.redis.sent(b"EVAL")
-    assert command[0] == JOIN.text.encode()
-    assert command[1:6] == [b"0", b"p:", b"1:1:news", NODE.encode(), b"1.1"]
+    command = node.redis.sent(b"EVALSHA")[-1]
+    assert command[:6] == [JOIN.hash.encode(), b"0", b"p:", b"1:1:news", NODE.encode(), b"1.1"]
+
+
+def test_scripts_that_are_gone(node):
+    """Somebody made Redis forget them: nothing is sent again behind what followed it, all begins anew."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): Exception("NOSCRIPT no")}
+    with pytest.raises(ServiceUnavailable, match="NOSCRIPT"):
+        now(node.adapter.roster.join("1", "news", "1.1"))
+    assert node.problem == "Redis is away: Redis answered NOSCRIPT"
+    node.pass_time(1)
+    assert node.adapter.health().ok
+    assert node.hearing.returns == [False, False]
+    assert [b"LOAD", JOIN.text.encode()] in node.redis.sent(b"SCRIPT")
 
 
 def test_a_full_redis(node):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import Deferred
@@ -18,6 +19,7 @@ from txpusher.adapters.redis.lease import Lease
 from txpusher.adapters.redis.link import Link
 from txpusher.adapters.redis.quotas import RedisQuotas
 from txpusher.adapters.redis.roster import RedisRoster
+from txpusher.adapters.redis.scripts import Script
 from txpusher.adapters.redis.subscriber import SubscriberConnection
 from txpusher.adapters.redis.values import RedisLastEvents, RedisReceipts
 from txpusher.errors import ServiceUnavailable
@@ -74,7 +76,7 @@ class RedisAdapter:
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
             return Link(name, endpoint, clock, build, prepare, made, random)
 
-        commands.link = link("commands", self._build, self._prepare, self._commands_made)
+        commands.link = link("commands", self._build, self._prepare_commands, self._commands_made)
         self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._bus_made)
         self._beats = LoopingCall(self._beat)
         self._checks = LoopingCall.withCount(self._check)
@@ -138,16 +140,13 @@ class RedisAdapter:
         return SubscriberConnection(self._clock.seconds, bus.received, bus.subscribed, bus.refused)
 
     async def _prepare(self, connection: RedisConnection) -> None:
-        try:
-            await log_in(connection, self._target.user, self._target.password)
-            if self._target.db:
-                await connection.execute_command("SELECT", self._target.db)
-            if self._target.master:
-                await self._check_role(connection)
-            # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
-            await connection.execute_command("PING")
-        except ResponseError as error:
-            raise ServiceUnavailable(refusal(error)) from None
+        await log_in(connection, self._target.user, self._target.password)
+        if self._target.db:
+            await connection.execute_command("SELECT", self._target.db)
+        if self._target.master:
+            await self._check_role(connection)
+        # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
+        await connection.execute_command("PING")
 
     @staticmethod
     async def _check_role(connection: RedisConnection) -> None:
@@ -156,8 +155,15 @@ class RedisAdapter:
         if role != b"master":
             raise ServiceUnavailable("this Redis is not the master")
 
+    async def _prepare_commands(self, connection: RedisConnection) -> None:
+        with _one_word():
+            await self._prepare(connection)
+            for script in Script.known:
+                await connection.execute_command("SCRIPT", "LOAD", script.text)
+
     async def _prepare_bus(self, connection: SubscriberConnection) -> None:
-        await self._prepare(connection)
+        with _one_word():
+            await self._prepare(connection)
         await self.bus.prepare(connection)
 
     def _commands_made(self, connection: RedisConnection) -> None:
@@ -226,3 +232,11 @@ class RedisAdapter:
         ready, self._ready = self._ready, []
         for waiting in ready:
             waiting.callback(None)
+
+
+@contextmanager
+def _one_word() -> Iterator[None]:
+    try:
+        yield
+    except ResponseError as error:
+        raise ServiceUnavailable(refusal(error)) from None
