@@ -11,12 +11,12 @@ from tests.doubles import now
 from tests.redis_doubles import SILENCE, FakeRedis, encoded
 from txpusher.adapters.redis.adapter import RedisAdapter
 from txpusher.adapters.redis.bus import LINGER
-from txpusher.adapters.redis.scripts import GOODBYE, HEARTBEAT, JOIN, REAP
+from txpusher.adapters.redis.scripts import CLAIM, GOODBYE, HEARTBEAT, JOIN, REAP, RELEASE
 from txpusher.adapters.redis.url import Target
 from txpusher.core.running import start
 from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.interfaces import Envelope, Left
-from txpusher.model import Counts, PresenceMember
+from txpusher.model import Counts, PresenceMember, Receipt
 
 NODE = "node-one"
 BEAT = HEARTBEAT.hash.encode()
@@ -152,7 +152,7 @@ def test_while_redis_is_away(node):
         adapter.bus.publish(ENVELOPE),
         adapter.quotas.set("1", 1),
         adapter.last_events.put("1", "cache-x", "e", "1", 1),
-        adapter.receipts.release("1", "k"),
+        adapter.receipts.settle("1", "k", Receipt(b""), 1),
     ):
         with pytest.raises(ServiceUnavailable, match="away"):
             now(question)
@@ -192,16 +192,16 @@ def test_a_full_redis(node):
     assert caught.value.message == node.problem == "Redis answered OOM"
     assert not isinstance(caught.value, Unanswered)
     node.redis.replies = {}
-    now(node.adapter.receipts.release("1", "k"))
+    now(node.adapter.receipts.settle("1", "k", Receipt(b""), 1))
     assert node.adapter.health().ok
 
 
 def test_a_redis_that_has_become_a_replica(node):
     """It is left, as another one is the master."""
     node.start()
-    node.redis.replies = {b"DEL": Exception("READONLY no")}
+    node.redis.replies = {b"SET": Exception("READONLY no")}
     with pytest.raises(ServiceUnavailable, match="READONLY"):
-        now(node.adapter.receipts.release("1", "k"))
+        now(node.adapter.receipts.settle("1", "k", Receipt(b""), 1))
     assert node.problem == "Redis is away: Redis answered READONLY"
     node.pass_time(1)
     assert node.adapter.health().ok
@@ -253,6 +253,55 @@ def test_commands_are_counted(node):
     assert node.adapter.figures().commands == before + 1
     node.pass_time(1)
     assert node.adapter.figures().commands > before + 1
+
+
+# -- keys of publishes
+
+
+def released(node):
+    """Give the keys that were released, with what had to be in them."""
+    return [c[2:] for c in node.redis.sent(b"EVALSHA") if c[0] == RELEASE.hash.encode()]
+
+
+@pytest.mark.parametrize("name", ["claim", "release"])
+def test_a_key_that_could_not_be_given_back(node, name):
+    """It is given back as soon as Redis is there again, unless somebody else has it by then."""
+    node.start()
+    receipts = node.adapter.receipts
+    claims = []
+    node.redis.replies = {CLAIM.hash.encode(): lambda c: claims.append(c[3:5])}
+    if name == "claim":
+        node.redis.replies[CLAIM.hash.encode()] = lambda c: claims.append(c[3:5]) or SILENCE
+        outcome = []
+        start(receipts.claim("1", "event:k", b"print", 60)).addErrback(outcome.append)
+        node.redis.hang_up()
+        assert outcome[0].type is Unanswered
+    else:
+        assert now(receipts.claim("1", "event:k", b"print", 60)) is None
+        node.redis.hang_up()
+        with pytest.raises(ServiceUnavailable):
+            now(receipts.release("1", "event:k"))
+    node.redis.refusal = RefusedError("no")
+    node.pass_time(6)
+    node.redis.refusal = None
+    node.pass_time(3)
+    assert released(node) == claims
+    node.pass_time(6)
+    assert released(node) == claims
+
+
+def test_claims_are_told_apart(node):
+    """No two claims write the same, and a key is not released by who has not claimed it, or has settled it."""
+    node.start()
+    claims = []
+    node.redis.replies = {CLAIM.hash.encode(): lambda c: claims.append(c[4])}
+    receipts = node.adapter.receipts
+    for _ in range(2):
+        now(receipts.claim("1", "event:k", b"print", 60))
+    assert claims[0] != claims[1]
+    now(receipts.settle("1", "event:k", Receipt(b"print", b"{}"), 60))
+    now(receipts.release("1", "event:k"))
+    assert released(node) == []
 
 
 # -- the bus

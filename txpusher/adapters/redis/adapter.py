@@ -70,7 +70,7 @@ class RedisAdapter:
         self.roster = RedisRoster(commands, node_id)
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
-        self.receipts = RedisReceipts(commands)
+        self.receipts = RedisReceipts(commands, node_id)
         self._lease = Lease(commands, node_id, target.lease, token)
 
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
@@ -187,6 +187,7 @@ class RedisAdapter:
 
     def _beat(self) -> None:
         self.bus.prove()
+        Deferred.fromCoroutine(self.receipts.release_owed())
         Deferred.fromCoroutine(self._live())
 
     async def _live(self) -> None:
