@@ -407,6 +407,21 @@ def test_a_deaf_subscriber(node):
     assert node.adapter.figures().reconnects == 1
 
 
+def test_a_proof_that_is_lost_with_the_other_connection(node):
+    """A message to oneself that never got to Redis says nothing about the subscriber, which stays."""
+    node.start()
+    node.redis.replies = {b"PUBLISH": SILENCE}
+    node.clock.advance(5)
+    node.redis.replies = {}
+    commands, bus = node.redis.peers
+    commands.hang_up()
+    assert not node.adapter.bus.proved
+    node.pass_time(9)
+    assert bus in node.redis.peers
+    assert node.adapter.figures().reconnects == 1
+    assert node.adapter.health().ok
+
+
 def test_a_user_who_may_not_subscribe(node):
     """It is said in the words of Redis, without a traceback, and tried again: the rights may come."""
     node.redis.replies = {

@@ -167,7 +167,7 @@ class RedisAdapter:
         await self.bus.prepare(connection)
 
     def _commands_made(self, connection: RedisConnection) -> None:
-        connection.ended.addCallback(lambda _: self._add(connection.commands))
+        connection.ended.addCallback(lambda _: self._commands_ended(connection))
         self._lease.lost()
         self._beat()
 
@@ -176,8 +176,9 @@ class RedisAdapter:
             self._catch_up_at = self._clock.seconds() + self._target.lease
         self.bus.prove()
 
-    def _add(self, commands: int) -> None:
-        self._sent += commands
+    def _commands_ended(self, connection: RedisConnection) -> None:
+        self._sent += connection.commands
+        self.bus.forget_proof()
 
     def _dropped(self, app_id: str) -> None:
         if app_id and self._node is not None:

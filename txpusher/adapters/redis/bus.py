@@ -124,7 +124,11 @@ class RedisBus:
         try:
             self._commands.publish("", self._probe_topic, b"")
         except ServiceUnavailable:
-            self._probed_at, self.proved = None, False
+            self.forget_proof()
+
+    def forget_proof(self) -> None:
+        """Wait for no message to oneself any more: the connection it was sent on has ended, and it may be lost."""
+        self._probed_at, self.proved = None, False
 
     def check(self, timeout: float) -> None:
         """End a connection on which nothing arrives in time: neither a proof nor a confirmation."""
