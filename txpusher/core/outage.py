@@ -59,9 +59,9 @@ class Outage:
         self.joined: dict[Place, bool] = {}
         self.left: dict[Place, PresenceMember | None] = {}
 
-    def join(self, place: Place, error: ServiceUnavailable) -> None:
-        """Remember who joined while the roster was away."""
-        if place in self.left:
+    def join(self, place: Place, member: PresenceMember | None, error: ServiceUnavailable) -> None:
+        """Remember who joined while the roster was away; one who was somebody else before has left as well."""
+        if place in self.left and self.left[place] == member:
             del self.left[place]  # it is where the roster has it
         else:
             self.joined[place] = isinstance(error, Unanswered)
@@ -109,7 +109,8 @@ class Outage:
                     return Joined(False, False, False, UNKNOWN, ())
                 members[member.user_id] = member
                 self._tell_here(connection, channel, codec.member_added(channel.name, member))
-            self.join(Place(channel.app_id, channel.name, connection.socket_id), error)
+            place = Place(channel.app_id, channel.name, connection.socket_id)
+            self.join(place, member, error)
         return Joined(True, False, False, UNKNOWN, list(members.values()))
 
     def unsubscribe(

@@ -45,6 +45,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
     Raises:
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
+    await _leave_as_before(registry)
     for local in list(registry.apps.values()):
         known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
         for begin in range(0, len(known), CHANNELS_AT_ONCE):
@@ -63,6 +64,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
 
 async def write_missing(registry: ChannelRegistry) -> None:
     """Write only what the roster could not be told; raises as `write_anew`."""
+    await _leave_as_before(registry)
     for place in list(registry.outage.joined):
         local = registry.apps[place.app_id]
         channel, connection = (
@@ -148,14 +150,26 @@ def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | N
     start_logged(write_missing(registry), "Some who left during an outage are in the roster")
 
 
+async def _leave_as_before(registry: ChannelRegistry) -> None:
+    # Who is on a channel again as somebody else: the roster takes nobody in the place of another.
+    for place in [place for place in registry.outage.left if place in registry.outage.joined]:
+        await _leave_one(registry, place)
+
+
 async def _leave(registry: ChannelRegistry) -> None:
     left = registry.outage.left
     while left:
         place = next(iter(left))
-        if not _is_back(registry, place):
-            answer = await registry.adapter.roster.leave(*place)
-            await _tell_departure(registry, place, answer)
-        left.pop(place, None)
+        if _is_back(registry, place):
+            del left[place]
+        else:
+            await _leave_one(registry, place)
+
+
+async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
+    answer = await registry.adapter.roster.leave(*place)
+    registry.outage.left.pop(place, None)
+    await _tell_departure(registry, place, answer)
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:
