@@ -417,6 +417,16 @@ def test_nothing_is_told_after_the_end(two):
     assert not two.clock.getDelayedCalls()
 
 
+def test_those_who_left_are_not_told_of_after_the_end(two):
+    """Also not those whose end was to be told when all nodes have written themselves anew."""
+    client = joined(two.here, "ann")
+    two.away()
+    client.leave()
+    two.back(forgotten=True)
+    two.here.registry.outage.stop()
+    assert not two.clock.getDelayedCalls()
+
+
 def test_many_subscribers_of_one_channel(two):
     """A channel with many subscribers is written in parts."""
     for _ in range(600):

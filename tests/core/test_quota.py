@@ -82,6 +82,13 @@ def test_those_who_wait_for_an_answer_count():
     outcomes[2].trap(OverQuota)
 
 
+def test_nothing_is_told_after_the_end(cluster):
+    """A server that has stopped says no number any more."""
+    connect(cluster.one)
+    cluster.one.registry.quota.stop()
+    assert not cluster.clock.getDelayedCalls()
+
+
 def test_apps_without_a_quota_are_not_counted():
     """Nobody is asked about them."""
     cluster = Cluster(LateAdapter)

@@ -13,7 +13,7 @@ from txpusher.core import watchlists
 from txpusher.core.counting import count_changed
 from txpusher.core.occurrences import ChannelOccupied, MemberAdded
 from txpusher.core.outage import Place
-from txpusher.core.running import start_logged, together
+from txpusher.core.running import together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -140,14 +140,7 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
             place.app_id, place.channel, [(place.socket_id, member)]
         )
     if left:
-        registry.clock.callLater(settling, _leave_later, registry, dict(left))
-        left.clear()
-
-
-def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | None]) -> None:
-    for place, member in left.items():
-        registry.outage.leave(place, member)
-    start_logged(write_missing(registry), "Some who left during an outage are in the roster")
+        registry.outage.settle(settling)
 
 
 async def _leave_as_before(registry: ChannelRegistry) -> None:
