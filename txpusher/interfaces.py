@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from txpusher.model import App, CachedEvent, Counts, PresenceMember, Receipt
+from txpusher.outbox import Outbox
 
 
 class Wire(Protocol):
@@ -232,6 +233,9 @@ class Adapter(Protocol):
     """One way of clustering: a bus, a roster and what else the nodes share, started and stopped together.
 
     Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; what is local goes on then.
+
+    Attributes:
+        outbox: what the nodes share about webhooks; None where there is one node, which needs to ask nobody.
     """
 
     bus: Bus
@@ -239,6 +243,7 @@ class Adapter(Protocol):
     quotas: Quotas
     last_events: LastEvents
     receipts: Receipts
+    outbox: Outbox | None
 
     async def start(self, node: Node) -> None:
         """Connect; ``node`` is told what happens on the others."""

@@ -107,6 +107,8 @@ class PusherService(Embedded):
             teller(self._metrics.observer),
             config.webhook_delay,
             Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+            self._adapter.outbox,
+            self._apps.by_id,
         )
         self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
@@ -199,6 +201,7 @@ class PusherService(Embedded):
         super().startService()
         open_files = raise_open_files()
         self._public.listen()
+        self._port_label()  # known from the start, also to whoever asks only when nobody listens any more
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()

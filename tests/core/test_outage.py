@@ -7,9 +7,11 @@ from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import (
     CacheMissed,
     ChannelOccupied,
+    ChannelRestored,
     ChannelVacated,
     MemberAdded,
     MemberRemoved,
+    MemberRestored,
     MessageDropped,
 )
 from txpusher.core.outage import RETRY, Place
@@ -342,6 +344,39 @@ def test_a_roster_that_has_forgotten_everything(two):
     assert two.facts() == [MemberAdded("1", ROOM, "cid")]
     assert member_events(bob) == member_events(ann) == [("member_added", "cid")]
     assert two.there.counts(ROOM) == (3, 3)
+
+
+def test_what_a_roster_knows_again(two):
+    """Each node says what was there before, for those who keep what they told of it."""
+    for node in (two.here, two.there):
+        joined(node, "ann")
+        node.connect().subscribe("news")
+        node.connect().sign_in("ann")
+    two.away()
+    two.back(forgotten=True)
+    told = two.here.told + two.there.told
+    assert [fact for fact in told if isinstance(fact, (ChannelRestored, MemberRestored))] == [
+        ChannelRestored("1", ROOM),
+        MemberRestored("1", ROOM, "ann"),
+        ChannelRestored("1", "news"),
+    ] * 2
+
+
+def test_who_left_what_a_roster_knows_again(two):
+    """That somebody who left meanwhile was there is said, too: those who were told so are told of the end."""
+    ann = joined(two.here, "ann")
+    two.away()
+    ann.leave()
+    joined(two.here, "bob")
+    two.back(forgotten=True)
+    told = two.here.told.take(ChannelRestored, MemberRestored, *FACTS)
+    assert told[-3:] == [
+        ChannelRestored("1", ROOM),
+        MemberRestored("1", ROOM, "ann"),
+        MemberAdded("1", ROOM, "bob"),
+    ]
+    two.clock.advance(10)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann")]
 
 
 def test_who_left_a_roster_that_has_forgotten_everything(two):

@@ -15,6 +15,7 @@ from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 if TYPE_CHECKING:
     from txpusher.interfaces import Clock, Node
+    from txpusher.outbox import Outbox
 
 _NOBODY = Counts()
 
@@ -37,6 +38,8 @@ class Hub:
 
 class MemoryAdapter:
     """One node on a hub."""
+
+    outbox: Outbox | None = None
 
     def __init__(self, hub: Hub) -> None:
         self.bus = MemoryBus(hub)

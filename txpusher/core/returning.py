@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
 from txpusher.core.counting import count_changed
-from txpusher.core.occurrences import ChannelOccupied, MemberAdded
+from txpusher.core.occurrences import (
+    ChannelOccupied,
+    ChannelRestored,
+    MemberAdded,
+    MemberRestored,
+)
 from txpusher.core.outage import Place
 from txpusher.core.running import together
 from txpusher.core.subscribing import tell_departure
@@ -46,6 +51,9 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
     await _leave_as_before(registry)
+    if forgotten:
+        # First, as what was there before is not new.
+        await _keep_left(registry, settling)
     for local in list(registry.apps.values()):
         known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
         for begin in range(0, len(known), CHANNELS_AT_ONCE):
@@ -53,9 +61,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
                 _write_channel(registry, channel, forgotten=forgotten)
                 for channel in known[begin : begin + CHANNELS_AT_ONCE]
             )
-    if forgotten:
-        await _keep_left(registry, settling)
-    else:
+    if not forgotten:
         await _leave(registry)
     for app_id, local in list(registry.apps.items()):
         if local.app is not None and local.app.limits.max_connections is not None:
@@ -94,7 +100,9 @@ async def _write(
     restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
     for one in there:
         registry.outage.joined.pop(_place(channel, one), None)
-    if not quiet:
+    if quiet:
+        _tell_restored(registry, channel.app_id, channel.name, sockets)
+    else:
         await _tell_arrivals(registry, channel, restored)
 
 
@@ -111,6 +119,20 @@ def _is_on(connection: Connection, channel: Channel) -> bool:
 
 def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
     return connection.subscriptions.get(channel.name, (None, None))[1]
+
+
+def _tell_restored(
+    registry: ChannelRegistry,
+    app_id: str,
+    name: str,
+    sockets: Sequence[tuple[str, PresenceMember | None]],
+) -> None:
+    # Every node says what it knows: another one may have written somebody before who is new.
+    if kind_of(name) is Kind.USER or not sockets:
+        return
+    registry.tell(ChannelRestored(app_id, name))
+    for user_id in {member.user_id: None for _, member in sockets if member is not None}:
+        registry.tell(MemberRestored(app_id, name, user_id))
 
 
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
@@ -136,9 +158,9 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
     left = registry.outage.left
     for place, member in list(left.items()):
-        await registry.adapter.roster.restore(
-            place.app_id, place.channel, [(place.socket_id, member)]
-        )
+        app_id, name, socket_id = place
+        await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
+        _tell_restored(registry, app_id, name, [(socket_id, member)])
     if left:
         registry.outage.settle(settling)
 

@@ -17,6 +17,7 @@ from txpusher.adapters.redis.connection import RedisConnection
 from txpusher.adapters.redis.endpoints import log_in
 from txpusher.adapters.redis.lease import Lease
 from txpusher.adapters.redis.link import Link
+from txpusher.adapters.redis.outbox import RedisOutbox
 from txpusher.adapters.redis.quotas import RedisQuotas
 from txpusher.adapters.redis.roster import RedisRoster
 from txpusher.adapters.redis.scripts import Script
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from txpusher.adapters.redis.link import Endpoint
     from txpusher.adapters.redis.url import Target
     from txpusher.interfaces import Clock, Node
+    from txpusher.outbox import Outbox
 
 _log = Logger()
 
@@ -71,6 +73,7 @@ class RedisAdapter:
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
         self.receipts = RedisReceipts(commands, node_id)
+        self.outbox: Outbox | None = RedisOutbox(commands, node_id, target.lease)
         self._lease = Lease(commands, node_id, target.lease, token)
 
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
