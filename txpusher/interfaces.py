@@ -168,6 +168,9 @@ class Receipts(Protocol):
 
         Returns:
             None when nobody had the key: it is the caller's for ``ttl`` seconds, who has to `settle` or `release` it.
+
+        Raises:
+            ServiceUnavailable: the key is not the caller's; should it be taken all the same, the adapter gives it back.
         """
 
     async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:

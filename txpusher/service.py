@@ -233,6 +233,7 @@ class PusherService(Embedded):
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
         self.registry.outage.stop()
+        self.registry.quota.stop()
         await _tried(self._served.stop(), "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()

@@ -290,6 +290,38 @@ def test_who_left_and_is_back_was_never_gone(two):
     assert two.there.counts(ROOM) == (1, 1)
 
 
+@pytest.mark.parametrize("returned", [True, False], ids=["anew", "only missing"])
+def test_who_is_back_as_somebody_else(two, returned):
+    """One connection that leaves as one user and comes as another is a departure and an arrival."""
+    client, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    client.subscribe(ROOM, "zoe")
+    if returned:
+        two.back()
+    else:
+        two.adapter.error = None
+        two.clock.advance(RETRY)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), MemberAdded("1", ROOM, "zoe")]
+    assert member_events(bob) == [("member_removed", "ann"), ("member_added", "zoe")]
+    client.leave()
+    assert two.facts() == [MemberRemoved("1", ROOM, "zoe")]
+
+
+def test_who_was_somebody_else_for_a_moment(two):
+    """One who came as another user and is gone again leaves as the one whom the roster has."""
+    client = joined(two.here, "ann")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    client.subscribe(ROOM, "zoe")
+    client.leave()
+    two.back()
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), ChannelVacated("1", ROOM)]
+    assert two.there.counts(ROOM) == (0, 0)
+
+
 def test_who_is_back_before_the_leave_could_be_told(two):
     """A leave of an outage does not end a subscription that was made after it."""
     client = joined(two.here, "ann")
@@ -416,6 +448,16 @@ def test_nothing_is_told_after_the_end(two):
     two.here.registry.outage.stop()
     two.away()
     joined(two.here, "ann")
+    two.here.registry.outage.stop()
+    assert not two.clock.getDelayedCalls()
+
+
+def test_those_who_left_are_not_told_of_after_the_end(two):
+    """Also not those whose end was to be told when all nodes have written themselves anew."""
+    client = joined(two.here, "ann")
+    two.away()
+    client.leave()
+    two.back(forgotten=True)
     two.here.registry.outage.stop()
     assert not two.clock.getDelayedCalls()
 

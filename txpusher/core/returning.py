@@ -18,7 +18,7 @@ from txpusher.core.occurrences import (
     MemberRestored,
 )
 from txpusher.core.outage import Place
-from txpusher.core.running import start_logged, together
+from txpusher.core.running import together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -50,6 +50,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
     Raises:
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
+    await _leave_as_before(registry)
     if forgotten:
         # First, as what was there before is not new.
         await _keep_left(registry, settling)
@@ -69,6 +70,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
 
 async def write_missing(registry: ChannelRegistry) -> None:
     """Write only what the roster could not be told; raises as `write_anew`."""
+    await _leave_as_before(registry)
     for place in list(registry.outage.joined):
         local = registry.apps[place.app_id]
         channel, connection = (
@@ -160,24 +162,29 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
         await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
         _tell_restored(registry, app_id, name, [(socket_id, member)])
     if left:
-        registry.clock.callLater(settling, _leave_later, registry, dict(left))
-        left.clear()
+        registry.outage.settle(settling)
 
 
-def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | None]) -> None:
-    for place, member in left.items():
-        registry.outage.leave(place, member)
-    start_logged(write_missing(registry), "Some who left during an outage are in the roster")
+async def _leave_as_before(registry: ChannelRegistry) -> None:
+    # Who is on a channel again as somebody else: the roster takes nobody in the place of another.
+    for place in [place for place in registry.outage.left if place in registry.outage.joined]:
+        await _leave_one(registry, place)
 
 
 async def _leave(registry: ChannelRegistry) -> None:
     left = registry.outage.left
     while left:
         place = next(iter(left))
-        if not _is_back(registry, place):
-            answer = await registry.adapter.roster.leave(*place)
-            await _tell_departure(registry, place, answer)
-        left.pop(place, None)
+        if _is_back(registry, place):
+            del left[place]
+        else:
+            await _leave_one(registry, place)
+
+
+async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
+    answer = await registry.adapter.roster.leave(*place)
+    registry.outage.left.pop(place, None)
+    await _tell_departure(registry, place, answer)
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 from importlib.resources import files
+from typing import ClassVar
 
 _LUA = files(__package__) / "lua"
 
@@ -14,12 +15,18 @@ class Script:
     Args:
         name: of the file.
         shared: the file with what it shares with others, if it does.
+
+    Attributes:
+        known: all there are.
     """
+
+    known: ClassVar[list[Script]] = []
 
     def __init__(self, name: str, shared: str = "") -> None:
         names = (shared, name) if shared else (name,)
         self.text = "\n".join((_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in names)
         self.hash = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self.known.append(self)
 
 
 JOIN = Script("join", "roster")
@@ -31,6 +38,7 @@ HEARTBEAT = Script("heartbeat", "roster")
 GOODBYE = Script("goodbye", "roster")
 ENTER = Script("enter", "roster")
 CLAIM = Script("claim")
+RELEASE = Script("release")
 LAST_EVENT = Script("last_event")
 TAKE = Script("take")
 HOOK_TELL = Script("hook_tell", "outbox")
