@@ -69,7 +69,10 @@ class RedisAdapter:
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
         self.receipts = RedisReceipts(commands)
-        self._lease = Lease(commands, node_id, target.lease, token)
+        # Long enough for one node alone that beats a little late; short enough that who comes back a moment after the
+        # first one has not expired meanwhile.
+        silence = max(target.lease / 2, 1.5 * target.heartbeat)
+        self._lease = Lease(commands, node_id, target.lease, silence, token)
 
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
             return Link(name, endpoint, clock, build, prepare, made, random)
