@@ -136,6 +136,17 @@ class Roster(Protocol):
     ) -> Restored:
         """Add many subscriptions of this node again, without regard to limits; those that are there stay."""
 
+    async def owned(self, cursor: int = 0) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        """Some of what the roster has of this node: app id, channel and socket id of each subscription.
+
+        Args:
+            cursor: 0, then what the last answer gave.
+
+        Returns:
+            The cursor for the next question, or 0 when this was the last part. What comes or goes meanwhile may be
+            there or not, and something may come twice.
+        """
+
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """The counts of these channels, in their order; zero for vacant ones."""
 

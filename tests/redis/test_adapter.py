@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from tests.contracts.adapter import AdapterContract
+from tests.contracts.adapter import ANN, AdapterContract, awaited
 from txpusher.adapters.redis import create
 
 _numbers = count(1)
@@ -41,3 +41,20 @@ class TestRedisAdapter(AdapterContract, TestCase):
 
     async def wait(self, seconds):
         await deferLater(reactor, seconds)
+
+    @awaited
+    async def test_what_a_node_has(self):
+        """Each node is told, in parts, what the roster has of it and of nobody else."""
+        first, second = (node.adapter for node in await self.nodes(2))
+        expected = {("1", f"news {i}", f"{i}.1") for i in range(1500)}
+        for place in expected:
+            await first.roster.join(*place)
+        await first.roster.join("1:2", "presence-x", "1.1", ANN)
+        await first.quotas.set("1", 5)
+        await second.roster.join("1", "news", "2.2")
+        found, cursor = set(), 0
+        while not found or cursor:
+            cursor, places = await first.roster.owned(cursor)
+            found.update(places)
+        assert found == expected | {("1:2", "presence-x", "1.1")}
+        assert await second.roster.owned() == (0, [("1", "news", "2.2")])

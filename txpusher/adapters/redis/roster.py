@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from txpusher.adapters.redis.commands import place
+from txpusher.adapters.redis.commands import names, place
 from txpusher.adapters.redis.scripts import JOIN, LEAVE, MEMBERS, RESTORE
 from txpusher.interfaces import Joined, Left, Restored
 from txpusher.model import Counts, PresenceMember
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 250
 """Sockets that one script restores: about a millisecond of Redis' time."""
+LISTED_AT_ONCE = 1000
+"""Entries of a node that are read at once."""
 _NOBODY = Counts()
 
 
@@ -83,6 +85,15 @@ class RedisRoster:
             first, counts = first or bool(was_first), Counts(subscriptions, users)
             new += [known[user_id.decode()] for user_id in arrived]
         return Restored(first, new, counts)
+
+    async def owned(self, cursor: int = 0) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        """See `txpusher.interfaces.Roster`."""
+        key = self._commands.prefix + b"node:" + self._id
+        following, entries = await self._commands.call(
+            "SSCAN", key, cursor, "COUNT", LISTED_AT_ONCE
+        )
+        places = [entry.split(b" ", 1) for entry in entries if not entry.startswith(b"quota ")]
+        return int(following), [(*names(there), socket.decode()) for socket, there in places]
 
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """See `txpusher.interfaces.Roster`."""
