@@ -107,6 +107,11 @@ local function remove(place, socket)
     return true, user, info
 end
 
+-- Tell the subscribers of a channel, on all nodes.
+local function tell(place, message)
+    redis.call("PUBLISH", P .. "bus:" .. place, message)
+end
+
 -- Everybody on a presence channel: user id and user_info of the oldest socket, in turns.
 local function members(place)
     local all = redis.call("HGETALL", P .. "users:" .. place)
