@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.contracts.adapter import ANN, AdapterContract, awaited
 from txpusher.adapters.redis import create
+from txpusher.model import PresenceMember
 
 _numbers = count(1)
 
@@ -58,3 +59,30 @@ class TestRedisAdapter(AdapterContract, TestCase):
             found.update(places)
         assert found == expected | {("1:2", "presence-x", "1.1")}
         assert await second.roster.owned() == (0, [("1", "news", "2.2")])
+
+    @awaited
+    async def test_a_user_with_many_sockets(self):
+        """The last of many sockets of a user takes Redis no longer than the first, and nothing is left of them."""
+        roster = await self.roster()
+        member = PresenceMember("ann", '"' + "x" * 2000 + '"')
+
+        async def joined(first, last):
+            before = self.used()
+            for i in range(first, last):
+                await roster.join("1", "presence-x", f"{i}.1", member)
+            return self.used() - before
+
+        few = await joined(0, 50)
+        await joined(50, 600)
+        many = await joined(600, 650)
+        assert many < 4 * few, (few, many)
+        for i in range(650):
+            left = await roster.leave("1", "presence-x", f"{i}.1")
+            assert (left.last_for_user is not None) is (i == 649)
+        prefix = roster._commands.prefix.decode()
+        assert b"presence-x" not in self.redis.ask("KEYS", f"{prefix}*")
+
+    def used(self):
+        """Give the microseconds that Redis has spent on scripts."""
+        stats = self.redis.ask("INFO", "commandstats").decode()
+        return int(stats.partition("cmdstat_evalsha:")[2].partition("usec=")[2].partition(",")[0])
