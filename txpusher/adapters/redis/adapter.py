@@ -76,7 +76,10 @@ class RedisAdapter:
         self.receipts = RedisReceipts(commands, node_id)
         self.limiter: Limiter | None = RedisLimiter(commands)
         self.outbox: Outbox | None = RedisOutbox(commands, node_id, target.lease)
-        self._lease = Lease(commands, node_id, target.lease, token)
+        # Long enough for one node alone that beats a little late; short enough that who comes back a moment after the
+        # first one has not expired meanwhile.
+        silence = max(target.lease / 2, 1.5 * target.heartbeat)
+        self._lease = Lease(commands, node_id, target.lease, silence, token)
 
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
             return Link(name, endpoint, clock, build, prepare, made, random)
