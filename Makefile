@@ -33,7 +33,7 @@ docs: $(BIN)/tox  ## Build the documentation into docs/_build/html.
 bench: $(BIN)/tox  ## Measure the installed server.
 	$(BIN)/python benchmarks/run.py
 
-bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two minutes.
+bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or three minutes.
 	$(BIN)/python benchmarks/cluster.py
 
 clean:  ## Remove what building and testing left behind.

@@ -3,8 +3,8 @@
 
     python benchmarks/cluster.py [--rounds N] [--scale FACTOR] [--json FILE]
 
-It needs Linux and redis-server, listens on free ports of the loopback, and takes about two minutes. Every line is the
-median of all rounds, with the least and the greatest; servers that are compared take turns in every round. "CPU" is
+It needs Linux and redis-server, listens on free ports of the loopback, and takes two to three minutes. Every line is
+the median of all rounds, with the least and the greatest; servers that are compared take turns in every round. "CPU" is
 user and system time that the kernel counted for the server's processes, so the load's own cost is not in it.
 
 * `one_node`, `two_workers`, `three_nodes`: the measurements; `measuring`: what they share.
@@ -15,6 +15,7 @@ user and system time that the kernel counted for the server's processes, so the 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -32,12 +33,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default 3")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument("--scale", type=float, default=1, metavar="FACTOR", help="of what is sent")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("cluster.py: it needs Linux, for epoll and /proc")
+    # The servers are ended in any case.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("cluster.py: terminated"))
     figures = Figures()
     for part in (one_node, two_workers, three_nodes):
         with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
