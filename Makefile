@@ -2,10 +2,10 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format types docs bench clean
+.PHONY: help run test lint format types docs bench bench-cluster clean
 
 help:  ## List the verbs.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
 
 $(BIN)/tox:
 	python3 -m venv $(VENV)
@@ -32,6 +32,9 @@ docs: $(BIN)/tox  ## Build the documentation into docs/_build/html.
 
 bench: $(BIN)/tox  ## Measure the installed server.
 	$(BIN)/python benchmarks/run.py
+
+bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or three minutes.
+	$(BIN)/python benchmarks/cluster.py
 
 clean:  ## Remove what building and testing left behind.
 	rm -rf build dist *.egg-info .tox .coverage* htmlcov docs/_build .hypothesis .*_cache

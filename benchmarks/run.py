@@ -18,19 +18,18 @@ import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.task import Clock
 
 from txpusher.adapters.memory import create
 from txpusher.apps.memory import MemoryApps
+from txpusher.core.admission import Admission
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry
-from txpusher.http.authentication import Authenticator
-from txpusher.http.calls import Calls
-from txpusher.http.events import Events
-from txpusher.http.exchange import Cors
-from txpusher.http.fast_lane import FastLane, Lane
-from txpusher.idle import Closing, IdleSweep
+from txpusher.core.telling import teller
+from txpusher.http.facade import ApiOptions, HttpApi
+from txpusher.idle import Closing
 from txpusher.metrics.observer import MetricsObserver
 from txpusher.model import App, Limits
 from txpusher.protocol import api, codec, signatures
@@ -71,19 +70,19 @@ def server(subscribers: int) -> tuple[Callable[[], None], Callable[[], None]]:
     Returns:
         A function that publishes once over HTTP, and one that broadcasts once.
     """
-    clock, observer = Clock(), MetricsObserver()
+    clock, tell = Clock(), teller(MetricsObserver())
     liveness = Liveness(clock, Timeouts(120, 30), lambda: 0.5)
-    registry = ChannelRegistry(
-        create("memory://", clock), clock, liveness, secrets.randbelow, observer
-    )
+    registry = ChannelRegistry(create("memory://", clock), clock, liveness, secrets.randbelow, tell)
     for _ in range(subscribers):
         connection = registry.connect(APP, Nowhere())
         connection.received(b'{"event":"pusher:subscribe","data":{"channel":"bench"}}')
     apps = MemoryApps([APP])
-    calls = Calls(Authenticator(apps, time.time), apps, observer)
-    idle, closing = IdleSweep(clock, 90), Closing(clock, 5)
-    lane = Lane(calls, Events(registry), Cors(("*",)), FastLane, idle, closing, time.time)
-    publisher = FastLane(lane)
+    admission, closing = Admission(apps, registry), Closing(clock, 5)
+    options = ApiOptions(
+        "", 2 * 1024 * 1024, None, 0, ("*",), allow_reserved_events=False, shared_limits=False
+    )
+    api_calls = HttpApi(registry, apps, admission, (), tell, clock, closing, options)
+    publisher: Any = api_calls.publishing()
     publisher.transport = Nowhere()
     signed = request()
     frame = [(codec.channel_event("event", "bench", DATA), None)]

@@ -23,6 +23,7 @@ from txpusher.transport import (
     EagerUNIXServer,
     address_of,
     innermost,
+    send_now,
     use_transport,
 )
 
@@ -160,6 +161,67 @@ def test_all_bytes_arrive_in_order(kind, steps):
     transport.socket.room = None
     transport.reactor.write_all()
     assert transport.socket.sent == written
+
+
+@pytest.fixture(params=BUFFERING, ids=lambda kind: kind.__name__)
+def buffering(request):
+    """One that leaves sending to the reactor."""
+    return connected(request.param)
+
+
+def test_what_waits_is_sent_now(buffering):
+    """Everything goes out in the very call, below TLS as well, and the reactor has nothing left to do."""
+    buffering.write(b"one")
+    send_now(buffering)
+    buffering.write(b"two")
+    send_now(SimpleNamespace(transport=buffering))
+    assert buffering.socket.sent == b"onetwo"
+    assert buffering.reactor.getWriters() == []
+
+
+def test_what_cannot_be_sent_now_waits(buffering):
+    """The rest goes when there is room again, and nothing twice."""
+    buffering.socket.room = 2
+    buffering.write(b"hello")
+    send_now(buffering)
+    send_now(buffering)
+    assert (buffering.socket.sent, buffering.backlog()) == (b"he", 3)
+    buffering.socket.room = None
+    buffering.reactor.write_all()
+    assert buffering.socket.sent == b"hello"
+
+
+def test_an_error_of_sending_now_is_left_to_the_reactor(buffering):
+    """The connection ends a moment later, as Twisted does it."""
+    buffering.socket.error = errno.EPIPE
+    protocol = buffering.protocol
+    buffering.write(b"hello")
+    send_now(buffering)
+    assert protocol.ended is None
+    buffering.reactor.write_all()
+    assert protocol.ended is not None
+
+
+def test_what_closes_is_not_sent_to_now(buffering):
+    """Its last bytes and its end stay the reactor's business."""
+    protocol, sock = buffering.protocol, buffering.socket
+    buffering.write(b"hello")
+    buffering.loseConnection()
+    send_now(buffering)
+    assert sock.sent == b""
+    buffering.reactor.write_all()
+    assert sock.sent == b"hello"
+    assert protocol.ended is not None
+    send_now(buffering)
+    assert sock.calls == 1
+
+
+def test_transports_without_a_socket_send_as_they_do():
+    """What is no socket below is left alone."""
+    transport = StringTransport()
+    transport.write(b"hello")
+    send_now(transport)
+    assert transport.value() == b"hello"
 
 
 def test_empty_writes(kind):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
+from twisted.internet.abstract import FileDescriptor
 
 from txpusher.protocol.addresses import client_address
 
@@ -133,3 +134,18 @@ def address_of(transport: Any, forwarded: str, trusted_hops: int) -> str | None:
     # UNIX sockets have addresses without a host.
     peer = getattr(transport.getPeer(), "host", None)
     return client_address(peer, forwarded, trusted_hops)
+
+
+def send_now(transport: Any) -> None:
+    """Send what a transport has buffered, and do not wait for the reactor, which has other calls to make before.
+
+    Args:
+        transport: the protocol's own; below TLS the socket is looked for. Nothing is done to one that is closing, or
+            that is of another kind. An error is found again, and dealt with, by the reactor.
+    """
+    while not isinstance(transport, FileDescriptor):
+        transport = getattr(transport, "transport", None)
+        if transport is None:
+            return
+    if transport.connected and not transport.disconnecting:
+        transport.doWrite()

@@ -473,6 +473,19 @@ def test_a_subscriber_alone(node):
     assert node.adapter.figures().reconnects == 1
 
 
+def test_nothing_is_proved_before_it_can_be(node):
+    """A message to oneself waits for the subscription to it; a subscription that takes too long is tried again."""
+    node.redis.replies = {b"SUBSCRIBE": SILENCE}
+    node.start()
+    node.adapter.bus.prove()
+    assert node.redis.sent(b"PUBLISH") == []
+    first = node.redis.peers[1]
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert node.redis.peers[-1] is not first
+    assert node.adapter.health().ok
+
+
 def test_a_subscriber_that_ends_before_it_has_begun(node):
     """It is tried again."""
     node.redis.replies = {b"SUBSCRIBE": SILENCE}

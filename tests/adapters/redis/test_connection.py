@@ -12,9 +12,11 @@ from txredisapi import ResponseError
 
 from tests.doubles import now
 from tests.redis_doubles import SILENCE, FakeRedis
+from tests.socket_doubles import connected
 from txpusher.adapters.redis import connection as connection_module
 from txpusher.adapters.redis.connection import RedisConnection
 from txpusher.errors import ServiceUnavailable
+from txpusher.transport import BufferingTCPServer
 
 
 class Open:
@@ -74,6 +76,16 @@ def test_publishing_waits_for_nothing(there):
     assert answers == [b"x"]
     assert there.dropped == []
     assert there.connection.commands == 3
+
+
+def test_a_publish_is_sent_at_once(there):
+    """It does not wait for the end of the turn, when the subscribers of this node are served; questions do."""
+    transport = there.connection.transport = connected(BufferingTCPServer)
+    there.connection.execute_command("GET", "a")
+    assert transport.socket.sent == b""
+    there.connection.publish("1", b"topic", b"message")
+    assert transport.socket.sent.endswith(b"message\r\n")
+    assert transport.reactor.getWriters() == []
 
 
 def test_a_publish_that_is_refused_is_counted(there):

@@ -113,6 +113,9 @@ class RedisBus:
         self._connection = connection
         connection.ended.addCallback(lambda _: self._ended(connection))
         proof = self._proof = Deferred()
+        # Until that is confirmed, and in no more than the same time, nothing is sent to oneself: a message that came to
+        # Redis on the other connection before it would not come back.
+        self._probed_at = self._clock.seconds()
         connection.subscribe([*self._watched, self._probe_topic])
         await proof
 
@@ -148,6 +151,7 @@ class RedisBus:
         """Let those go on who wait for this topic."""
         if topic == self._probe_topic and self._proof is not None:
             proof, self._proof = self._proof, None
+            self._probed_at = None
             proof.callback(None)
         for confirmed in self._unconfirmed.pop(topic, (0, []))[1]:
             confirmed.callback(None)
