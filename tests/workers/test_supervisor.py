@@ -48,7 +48,11 @@ class Group:
         self.holder = self.service._holder
         self.trials = []
         # Frozen, as its fields do not change; a test's do.
-        object.__setattr__(self.service._launcher, "try_settings", lambda: self.trials.append(1))
+        object.__setattr__(self.service._launcher, "try_settings", self.try_settings)
+
+    def try_settings(self):
+        self.trials.append(1)
+        return True
 
     def start(self):
         self.service.privilegedStartService()
@@ -142,6 +146,19 @@ def test_settings_that_are_wrong():
         group.start()
     assert group.holder.closed
     assert group.processes == []
+
+
+def test_a_stop_while_settings_are_tried():
+    """No worker is started, and the reactor stops as soon as it runs."""
+    group = Group()
+    object.__setattr__(group.service._launcher, "try_settings", lambda: False)
+    stops = []
+    group.reactor.stop = lambda: stops.append(1)
+    group.start()
+    assert (group.processes, stops) == ([], [1])
+    group.service.stopService()
+    assert group.holder.closed
+    assert group.reactor._exitSignal is None
 
 
 # What workers are told

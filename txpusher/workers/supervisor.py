@@ -86,7 +86,7 @@ class Supervisor(Service):
         self._bind()
 
     def startService(self) -> None:
-        """Start the workers.
+        """Start the workers, or stop at once when a signal says so already.
 
         Raises:
             CannotStart: none could be made of the settings.
@@ -94,10 +94,16 @@ class Supervisor(Service):
         super().startService()
         self._bind()
         try:
-            self._launcher.try_settings()
+            goes_on = self._launcher.try_settings()
         except CannotStart:
             self._holder.close()
             raise
+        if goes_on:
+            self._go_on()
+        else:
+            self.reactor.callWhenRunning(self.reactor.stop)
+
+    def _go_on(self) -> None:
         self._listen_to("SIGHUP", self.reload)
         self._listen_to("SIGUSR2", self.replace_workers)
         _log.info(
