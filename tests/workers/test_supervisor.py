@@ -12,6 +12,7 @@ from txpusher.config import Config
 from txpusher.process import CannotStart
 from txpusher.workers import supervisor
 from txpusher.workers.pipes import encode
+from txpusher.workers.slot import LOOK_EVERY
 from txpusher.workers.supervisor import GRACE, Supervisor
 
 
@@ -186,6 +187,21 @@ def test_a_slot_without_a_worker(group):
     assert group.holder.silenced == [1]
     group.end(0)
     assert group.holder.silenced == [1]
+
+
+def test_a_worker_that_hangs(group):
+    """The others are told that one is missing, and in the end it is killed; those that answer are not."""
+    hanging, well = group.processes
+    for _ in range(7):
+        group.reactor.advance(LOOK_EVERY)
+        well.childDataReceived(PIPE, encode({"told": "alive"}))
+    assert group.said(1, "group")[-1]["detail"] == "1 of 2 workers serve"
+    assert hanging.transport.signals == ["KILL"]
+    assert well.transport.signals == []
+    group.service.stopService()
+    group.end(0)
+    group.end(1)
+    assert not group.reactor.getDelayedCalls()
 
 
 def test_reload(group):
