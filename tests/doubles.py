@@ -324,6 +324,7 @@ class _AskedAdapter:
         self.receipts: Any = _Part(real.receipts, self._ask)
         self.quotas: Any = _Part(real.quotas, self._ask)
         self.outbox = real.outbox
+        self.limiter = real.limiter
         self.start, self.stop = real.start, real.stop
         self.health: Callable[[], Health] = real.health
         self.figures = real.figures

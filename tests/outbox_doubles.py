@@ -171,7 +171,7 @@ class MemoryOutbox:
         free = [q for q in shared.queues if shared.claims.get(q, ("", 0.0))[1] <= time]
         taken = [queue for queue in free if self._claim(queue)]
         for subject in shared.told:
-            if subject.app_id == sweep.app_id and not self._is_there(subject):
+            if sweep.app_id in {"", subject.app_id} and not self._is_there(subject):
                 shared.looks.setdefault(subject, time + 1)
         late = [subject for subject, at in shared.looks.items() if at <= time]
         due = sorted(late, key=lambda subject: shared.looks[subject])
@@ -183,7 +183,7 @@ class MemoryOutbox:
             for queue in [*queues, *taken]
             if queue not in lost
         }
-        return Beat(lost, taken, due, lengths, wait, b"")
+        return Beat(lost, taken, due, lengths, wait, Sweep())
 
     async def release(self, queues: Sequence[Queue]) -> None:
         """See `txpusher.outbox.Outbox`."""

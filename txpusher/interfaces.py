@@ -73,6 +73,7 @@ class Joined(NamedTuple):
         first_for_user: the member's user had no socket on the channel before.
         counts: the channel's counts afterwards.
         members: everybody on the presence channel, the joiner included.
+        told: whether the roster tells the channel's subscribers on all nodes, this one included, of members that come.
     """
 
     accepted: bool
@@ -80,6 +81,7 @@ class Joined(NamedTuple):
     first_for_user: bool
     counts: Counts
     members: Sequence[PresenceMember]
+    told: bool = False
 
 
 class Left(NamedTuple):
@@ -89,11 +91,13 @@ class Left(NamedTuple):
         last_in_channel: the channel has no subscription any more.
         last_for_user: the member whose user has no socket on the channel any more, else None.
         counts: the channel's counts afterwards.
+        told: whether the roster tells the channel's subscribers on all nodes, this one included, that the member went.
     """
 
     last_in_channel: bool
     last_for_user: PresenceMember | None
     counts: Counts
+    told: bool = False
 
 
 class Restored(NamedTuple):
@@ -111,7 +115,11 @@ class Restored(NamedTuple):
 
 
 class Roster(Protocol):
-    """The shared truth about who is subscribed where. Every answer is atomic over all nodes."""
+    """The shared truth about who is subscribed where. Every answer is atomic over all nodes.
+
+    A roster whose answers come late tells of members itself, by way of the bus: so all subscribers are told in the
+    order in which it happened, whatever node it happened on, and whenever its answer arrives there.
+    """
 
     async def join(
         self,
@@ -126,8 +134,17 @@ class Roster(Protocol):
         While a user has several sockets, the info of the first one that is still there counts.
         """
 
-    async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
-        """Take the subscription away; unknown ones change nothing and are last of nothing."""
+    async def leave(
+        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+    ) -> Left:
+        """Take the subscription away; unknown ones change nothing and are last of nothing.
+
+        Args:
+            app_id: the app.
+            channel: the channel.
+            socket_id: whose subscription it is.
+            member: as it joined. Without it the roster cannot tell that the member went.
+        """
 
     async def restore(
         self,
@@ -136,6 +153,17 @@ class Roster(Protocol):
         sockets: Sequence[tuple[str, PresenceMember | None]],
     ) -> Restored:
         """Add many subscriptions of this node again, without regard to limits; those that are there stay."""
+
+    async def owned(self, cursor: int = 0) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        """Some of what the roster has of this node: app id, channel and socket id of each subscription.
+
+        Args:
+            cursor: 0, then what the last answer gave.
+
+        Returns:
+            The cursor for the next question, or 0 when this was the last part. What comes or goes meanwhile may be
+            there or not, and something may come twice.
+        """
 
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """The counts of these channels, in their order; zero for vacant ones."""
@@ -178,6 +206,25 @@ class Receipts(Protocol):
 
     async def release(self, app_id: str, key: str) -> None:
         """Forget the key: its publish failed and may be tried again."""
+
+
+class Limiter(Protocol):
+    """Token buckets that all nodes take from."""
+
+    async def take(
+        self, owner: str, capacity: int, seconds: float, cost: int
+    ) -> tuple[bool, float]:
+        """Take tokens from a bucket, if it has as many or is full.
+
+        Args:
+            owner: whose bucket, of which kind.
+            capacity: tokens it holds.
+            seconds: the time in which it fills.
+            cost: tokens to take; they may be more than it holds, which leaves a debt.
+
+        Returns:
+            Whether they were taken, and the tokens that are left.
+        """
 
 
 class Quotas(Protocol):
@@ -243,6 +290,7 @@ class Adapter(Protocol):
     quotas: Quotas
     last_events: LastEvents
     receipts: Receipts
+    limiter: Limiter | None
     outbox: Outbox | None
 
     async def start(self, node: Node) -> None:

@@ -106,9 +106,13 @@ class Pulled(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """How far the subjects of an app are looked through: a cursor of the outbox, or empty at the begin and the end."""
+    """How far the subjects of an app are looked through: a cursor of the outbox.
 
-    app_id: str
+    Without an app it is time for another one. Which one is the outbox's choice, as a node need not know of an app whose
+    subjects another node has left behind.
+    """
+
+    app_id: str = ""
     cursor: bytes = b""
 
 
@@ -121,7 +125,7 @@ class Beat(NamedTuple):
         due: whom to look at.
         lengths: of each queue of this node, events by kind.
         wait: seconds until somebody else has to be looked at, or None.
-        cursor: of the sweep.
+        sweep: where to go on.
     """
 
     lost: Sequence[Queue]
@@ -129,7 +133,7 @@ class Beat(NamedTuple):
     due: Sequence[Subject]
     lengths: Mapping[Queue, Mapping[str, int]]
     wait: float | None
-    cursor: bytes
+    sweep: Sweep
 
 
 class Outbox(Protocol):

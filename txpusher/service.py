@@ -132,6 +132,7 @@ class PusherService(Embedded):
             self.registry,
             max_connections=config.max_connections,
             max_connects_per_minute=config.max_connects_per_minute,
+            limiter=self._adapter.limiter if config.shared_limits else None,
             strict=config.strict_handshake,
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
@@ -181,6 +182,7 @@ class PusherService(Embedded):
                 config.trusted_hops,
                 config.cors_origins,
                 config.allow_reserved_events,
+                config.shared_limits,
             ),
         )
 

@@ -12,7 +12,7 @@ ROOM, DELAY = 100, 0.25
 ROOMS = Subject("1", "presence-room")
 USER = Subject("1", "presence-room", 'ann "the" é ann')
 QUEUE = Queue("1", "t")
-NOWHERE = Sweep("")
+NOWHERE = Sweep()
 
 
 def notice(kind: str = "client_event", text: str = "{}", *targets: str, age: float = 0) -> Notice:
@@ -153,9 +153,9 @@ class OutboxContract(Contract):
         await self.ask(one, USER)
         await self.go(USER, "2.2")
         assert (await one.beat((), Sweep("2"))).wait is None
-        beat = await one.beat((), Sweep("1"))
+        beat = await one.beat((), NOWHERE)
         assert 0.9 < beat.wait <= 1
-        assert beat.cursor == b""
+        assert beat.sweep == Sweep()
         await self.wait(1.05)
         assert (await one.beat((), NOWHERE)).due == [USER]
 

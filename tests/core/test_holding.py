@@ -2,7 +2,7 @@
 
 import pytest
 
-from txpusher.core.holding import Hold, since
+from txpusher.core.holding import Hold, Since
 from txpusher.model import PresenceMember
 from txpusher.protocol import codec
 
@@ -30,21 +30,18 @@ def test_released_again():
     assert sent == [b"1"]
 
 
-def test_something_else_in_its_place():
-    """What is kept can be looked at, and something else sent instead, also nothing."""
-    sent = []
+def test_released_another_way():
+    """What is kept can be looked at, and sent by other means than was said at first, as what comes later."""
+    sent, other = [], []
     hold = Hold(sent.append)
     assert hold.held == b""
     hold.send(b"1")
     hold.send(b"2")
     assert hold.held == b"12"
-    hold.release(b"2")
+    hold.release(other.append)
     assert hold.held == b""
-    assert sent == [b"2"]
-    other = Hold(sent.append)
-    other.send(b"1")
-    other.release(b"")
-    assert sent == [b"2"]
+    hold.send(b"3")
+    assert (sent, other) == ([], [b"1", b"2", b"3"])
 
 
 def added(user):
@@ -76,4 +73,15 @@ EVENT = codec.channel_event("e", "presence-x", "{}")
 )
 def test_since(held, news):
     """What a list with ann on it has in it is left out; what happened after it was made is not."""
-    assert since(b"".join(held), ["ann"]) == b"".join(news)
+    sent = []
+    Since(sent.append, ["ann"]).send(b"".join(held))
+    assert b"".join(sent) == b"".join(news)
+
+
+def test_since_goes_on():
+    """News is compared with the list and with the news before it, one write after the other; nothing is no write."""
+    sent = []
+    since = Since(sent.append, ["ann"])
+    for frames in (added("ann"), EVENT, added("bob"), added("bob"), removed("bob"), removed("bob")):
+        since.send(frames)
+    assert sent == [EVENT, added("bob"), removed("bob")]

@@ -17,7 +17,7 @@ from txpusher.core.occurrences import (
 from txpusher.core.outage import RETRY, Place
 from txpusher.core.registry import Options
 from txpusher.errors import ServiceUnavailable, Unanswered
-from txpusher.model import App, Event
+from txpusher.model import App, Event, PresenceMember
 
 ROOM = "presence-room"
 FACTS = (ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved)
@@ -396,6 +396,44 @@ def test_who_left_a_roster_that_has_forgotten_everything(two):
     two.clock.advance(10)
     assert two.facts() == [MemberRemoved("1", ROOM, "ann"), ChannelVacated("1", ROOM)]
     assert two.there.counts("news") == (1, 0)
+
+
+def test_a_roster_that_remembers_who_has_left(two):
+    """What an older state of it has of this node is taken away and told, whatever part it is read in."""
+    app = App("1", "key", "secret", subscription_count=True, watchlist_events=True)
+    ann, bob = joined(two.here, "ann", app=app), joined(two.there, "bob")
+    watcher = watching(two.there, "old")
+    news = two.here.connect(app)
+    news.subscribe("news")
+    news.sign_in("ann")
+    for place, member in (
+        (("1", ROOM, "8.8"), PresenceMember("old")),
+        (("1", "news", "8.8"), None),
+        (("1", "#server-to-user-old", "8.8"), None),
+        (("2", "elsewhere", "8.8"), None),
+    ):
+        now(two.hub.roster.join(*place, member))
+    own = [("1", ROOM, ann.socket_id), ("1", "news", news.socket_id)]
+    own += [("1", "#server-to-user-ann", news.socket_id), ("2", "elsewhere", "8.8")]
+    parts = {0: (7, own), 7: (0, [("1", name, "8.8") for name in (ROOM, "news")])}
+    parts[7][1].append(("1", "#server-to-user-old", "8.8"))
+
+    async def owned(cursor=0):
+        return parts[cursor]
+
+    two.hub.roster.owned = owned
+    two.facts()
+    for client in (bob, watcher, news):
+        client.wire.clear()
+    two.away()
+    two.back()
+    assert two.facts() == [ChannelVacated("2", "elsewhere"), MemberRemoved("1", ROOM, "old")]
+    assert member_events(bob) == [("member_removed", "old")]
+    assert told_online(watcher) == [("offline", ["old"])]
+    assert data(news.wire.named("subscription_count")[-1]) == {"subscription_count": 1}
+    assert two.there.counts(ROOM) == (2, 2)
+    assert two.there.counts("news") == (1, 0)
+    assert two.there.counts("#server-to-user-ann") == (1, 0)
 
 
 def test_a_roster_that_goes_away_while_it_is_told(two):

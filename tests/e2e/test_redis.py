@@ -426,6 +426,36 @@ def test_redis_away(nodes, redis):
         assert client.is_alive()
 
 
+def test_redis_returns_with_an_older_state(cluster, tmp_path):
+    """Who has left since that state was saved is no ghost, and who has come since is there; nobody is buried."""
+    with RedisServer(tmp_path, 0, "--dbfilename", "dump.rdb") as saving:
+        one, two = (cluster.node(url(saving)) for _ in range(2))
+        ann, bob, old = one.connect(), two.connect(), one.connect()
+        for client, user in ((ann, "ann"), (bob, "bob"), (old, "old")):
+            join(client, user)
+        saving.ask("SAVE")
+        old.drop()
+        late = two.connect()
+        join(late, "late")
+        wait_until(lambda: users(one) == {"ann", "bob", "late"}, "the latest state")
+        saving.stop()
+        wait_until(lambda: health(one) == health(two) == "DEGRADED", "nodes that miss Redis")
+        time.sleep(LEASE)  # all leases are over by now, and so they were in what was saved
+        saving.start()
+        for server in (one, two):
+            well(server)
+            wait_until(lambda s=server: users(s) == {"ann", "bob", "late"}, "the latest state")
+            assert counts(server, ROOM) == (3, 3)
+            assert server.metrics()["adapter_reaped_nodes_total"] == 0
+        for client in (ann, bob, late):
+            wait_until(lambda c=client: last_list(c) == {"ann", "bob", "late"}, "a list")
+
+
+def last_list(client: Client) -> set[str]:
+    """Read all there is; that late has come may be told again, as Redis has forgotten it."""
+    return confirmed([m for m in client.so_far() if "member_added" not in m["event"]])
+
+
 def test_redis_stands_still(nodes, redis):
     """A Redis that does not answer is away: nothing hangs, and nothing is lost that was local."""
     one, two = nodes(2)

@@ -22,6 +22,7 @@ from tests.redis_server import RedisServer
 from txpusher.adapters.redis.adapter import RedisAdapter
 from txpusher.adapters.redis.subscriber import SubscriberConnection
 from txpusher.adapters.redis.url import Target
+from txpusher.core.holding import OVERTAKEN_FOR
 
 _numbers = count(1)
 _server: list[RedisServer] = []
@@ -102,6 +103,7 @@ class RedisClusterMachine(ClusterMachine):
         return set(node.adapter.bus._watched.values())
 
     def teardown(self):
+        self.clock.advance(OVERTAKEN_FOR)
         super().teardown()
         for node in self.nodes:
             now(node.adapter.stop())

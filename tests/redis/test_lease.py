@@ -76,6 +76,8 @@ class TestLease(TestCase):
             node_id = dead.bus._id.decode()
             await self.kill(dead)
             await self.until(lambda: sum(node.figures().reaped for node in (one, two)) == 1)
+            # The other survivor may have taken some of it away, and not read yet what it was.
+            await self.until(lambda: sum(len(hearing.departures) for hearing in hearings) >= 252)
             told = [fact for hearing in hearings for fact in hearing.departures]
             assert len(told) == 252
             assert {fact[3] for fact in told} == {node_id}
@@ -88,7 +90,7 @@ class TestLease(TestCase):
             assert await one.quotas.set("1", 1, 1)
             await one.quotas.set("1", 0)
             await two.roster.leave("1", "presence-x", "2.2")
-            assert self.keys() == {"nodes", "generation"}
+            assert self.keys() == {"nodes", "generation", "heard"}
 
         return Deferred.fromCoroutine(test())
 
@@ -124,7 +126,7 @@ class TestLease(TestCase):
             self.redis.ask("ZADD", f"{self.prefix}:strays", "1", node_id)
             vacant = ("1", "news", Left(True, None, Counts()), node_id)
             await self.until(lambda: hearings[1].departures == [vacant])
-            await self.until(lambda: self.keys() == {"nodes", "generation"})
+            await self.until(lambda: self.keys() == {"nodes", "generation", "heard"})
 
         return Deferred.fromCoroutine(test())
 
@@ -139,6 +141,41 @@ class TestLease(TestCase):
 
         return Deferred.fromCoroutine(test())
 
+    def test_nobody_could_be_heard(self):
+        """When Redis was away for all nodes for longer than a lease, the first one back buries none of the others."""
+
+        async def test():
+            hearings = await self.start(3)
+            await self.nodes[0].roster.join("1", "presence-x", "1.1", ANN)
+            for node in self.nodes:
+                node._beats.stop()
+            await deferLater(reactor, 0.6)
+            self.nodes[2]._beats.start(0.1)
+            await deferLater(reactor, 0.15)
+            for node in self.nodes[:2]:
+                node._beats.start(0.1)
+            await deferLater(reactor, 0.5)
+            assert [hearing.departures for hearing in hearings] == [[], [], []]
+            assert [node.figures().reaped for node in self.nodes] == [0, 0, 0]
+
+        return Deferred.fromCoroutine(test())
+
+    def test_who_does_not_come_back_after_all(self):
+        """A node that has died while nobody could be heard is buried a lease later."""
+
+        async def test():
+            hearings = await self.start(2)
+            await self.nodes[0].roster.join("1", "presence-x", "1.1", ANN)
+            await self.kill(self.nodes[0])
+            self.nodes[0]._beats.stop()
+            await deferLater(reactor, 0.6)
+            self.nodes[0]._beats.start(0.1)
+            await deferLater(reactor, 0.05)
+            assert hearings[1].departures == []
+            await self.until(lambda: len(hearings[1].departures) == 1)
+
+        return Deferred.fromCoroutine(test())
+
     def test_a_goodbye(self):
         """Who stops with something left is reaped at once; who stops with nothing is forgotten."""
 
@@ -149,7 +186,7 @@ class TestLease(TestCase):
             await first.stop()
             await second.stop()
             await self.until(lambda: len(hearings[1].departures + hearings[2].departures) == 1)
-            await self.until(lambda: self.keys() == {"nodes", "generation"})
+            await self.until(lambda: self.keys() == {"nodes", "generation", "heard"})
             assert b":1\r\n" in self.redis.ask("ZCARD", f"{self.prefix}:nodes")
 
         return Deferred.fromCoroutine(test())

@@ -25,7 +25,7 @@ from txpusher.core.occurrences import (
 )
 from txpusher.interfaces import Health
 from txpusher.model import App, WebhookTarget
-from txpusher.outbox import Notice, Queue
+from txpusher.outbox import Notice, Queue, Sweep
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.queue import Terms
 from txpusher.webhooks.relay import STRANGE_FOR
@@ -362,23 +362,33 @@ def test_what_an_app_does_not_want():
     assert cluster.wait(4) == [VACATED]
 
 
-def test_a_sweep_goes_round():
-    """All apps that have targets are looked through, one after the other."""
+def test_a_sweep_goes_on():
+    """Each beat goes on where the one before it has ended."""
     cluster = Cluster(1)
     (node,) = cluster.nodes
     swept = []
     beat = node.outbox.beat
+    ends = iter([Sweep("1", b"7"), Sweep("1", b"9"), Sweep(), Sweep("2", b"1")])
 
     async def remember(queues, sweep):
-        swept.append(sweep.app_id)
-        return (await beat(queues, sweep))._replace(cursor=b"7" if len(swept) == 2 else b"")
+        swept.append(sweep)
+        return (await beat(queues, sweep))._replace(sweep=next(ends, Sweep()))
 
     node.outbox.beat = remember
-    for app_id in ("3", "1", "2"):
-        node.apps[app_id] = node.known[app_id] = replace(APP, id=app_id)
-        node.tell(CacheMissed(app_id, "cache-a"))
     cluster.clock.pump([EVERY] * 6)
-    assert swept == ["1", "2", "2", "3", "1", "2"]
+    assert swept[:5] == [Sweep(), Sweep("1", b"7"), Sweep("1", b"9"), Sweep(), Sweep("2", b"1")]
+
+
+def test_an_app_that_no_survivor_knows():
+    """Somebody whose end a dead node has not told of is found by another that never had to do with the app."""
+    cluster = Cluster(delay=0.0)
+    first = cluster.nodes[0]
+    first.come(ROOM)
+    assert cluster.wait() == [OCCUPIED]
+    first.late = True
+    first.go(ROOM)
+    first.die()
+    assert cluster.wait(5) == [VACATED]
 
 
 # Stopping

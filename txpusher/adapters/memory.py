@@ -14,7 +14,7 @@ from txpusher.interfaces import Envelope, Figures, Health, Joined, Left, Restore
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 if TYPE_CHECKING:
-    from txpusher.interfaces import Clock, Node
+    from txpusher.interfaces import Clock, Limiter, Node
     from txpusher.outbox import Outbox
 
 _NOBODY = Counts()
@@ -40,6 +40,7 @@ class MemoryAdapter:
     """One node on a hub."""
 
     outbox: Outbox | None = None
+    limiter: Limiter | None = None
 
     def __init__(self, hub: Hub) -> None:
         self.bus = MemoryBus(hub)
@@ -139,13 +140,15 @@ class MemoryRoster:
         there.users.setdefault(member.user_id, {})[socket_id] = member
         return Joined(True, first_in_channel, first_for_user, there.counts(), there.members())
 
-    async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
+    async def leave(
+        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+    ) -> Left:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {}).get(channel)
         if there is None or socket_id not in there.sockets:
             return Left(False, None, _NOBODY if there is None else there.counts())
-        member = there.sockets.pop(socket_id)
-        gone = member if member is not None and self._leave_user(there, member, socket_id) else None
+        was = there.sockets.pop(socket_id)
+        gone = was if was is not None and self._leave_user(there, was, socket_id) else None
         self._drop_if_empty(app_id, channel, there)
         return Left(not there.sockets, gone, there.counts())
 
@@ -176,6 +179,10 @@ class MemoryRoster:
             if member is not None and joined.first_for_user:
                 new.append(member)
         return Restored(first, new, counts)
+
+    async def owned(self, cursor: int = 0) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        """See `txpusher.interfaces.Roster`; as memory never returns to an older state, nobody has to know."""
+        return 0, ()
 
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """See `txpusher.interfaces.Roster`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.core.listing import leave_out, since_list
 from txpusher.core.watchlists import tell_state
 from txpusher.protocol import codec
 from txpusher.protocol.names import Kind
@@ -44,7 +45,13 @@ async def catch_up(registry: ChannelRegistry) -> None:
 async def _tell_members(registry: ChannelRegistry, channel: Channel) -> None:
     app_id, name = channel.app_id, channel.name
     members = await registry.adapter.roster.members(app_id, name)
-    registry.deliver(app_id, name, [(codec.presence_succeeded(name, members), None)])
+    frame = codec.presence_succeeded(name, members)
+    # Who is about to be confirmed gets a list of its own, which may be newer than this one.
+    confirmed = [one for one in channel.subscribers if name in one.subscriptions]
+    channel.flush()
+    leave_out(channel, [(one, since_list(one, members)) for one in confirmed], registry.clock)
+    for connection in confirmed:
+        connection.send(frame)
 
 
 def _counted(local: LocalApp) -> list[Channel]:

@@ -1,10 +1,17 @@
-"""Holding frames back until what has to come before them was sent."""
+"""Holding frames back until what has to come before them was sent, and leaving out what is known by then.
+
+A list of members and the news of who came and went arrive by two ways, and the list may be first. So for a while after
+a list the news is compared with it: who is on it does not come, and who is not on it does not go.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from txpusher.protocol.frames import membership, split
+from txpusher.protocol.frames import membership, split, tells_of_members
+
+OVERTAKEN_FOR = 10.0
+"""Seconds after a list in which news that is older may arrive; a bus that is slower counts as deaf, and is replaced."""
 
 
 class Hold:
@@ -32,31 +39,47 @@ class Hold:
         """What is kept: complete frames, one behind the other."""
         return b"".join(self._held or ())
 
-    def release(self, frames: bytes | None = None) -> None:
+    def release(self, send: Callable[[bytes], None] | None = None) -> None:
         """Send what was kept, in order, and keep nothing from now on.
 
         Args:
-            frames: is sent in its place.
+            send: sends for good, in place of what was said before.
         """
         held, self._held = self._held, None
-        for frame in (held or ()) if frames is None else filter(None, [frames]):
+        self._send = send or self._send
+        for frame in held or ():
             self._send(frame)
 
 
-def since(frames: bytes, members: Iterable[str]) -> bytes:
-    """Leave out what a list of members knows already: who came before it was made, and who was gone by then.
+class Since:
+    """Stands in for the ``send`` of a wire after a list of members: leaves out what the list knows already.
 
     Args:
-        frames: what was held while the list was awaited.
+        send: sends for good.
         members: the user ids on the list.
     """
-    known, news = set(members), []
-    for frame in split(frames):
+
+    __slots__ = ("_known", "_send")
+
+    def __init__(self, send: Callable[[bytes], None], members: Iterable[str]) -> None:
+        self._send = send
+        self._known = set(members)
+
+    def send(self, frames: bytes) -> None:
+        """Send what is new: not who came before the list was made, nor who was gone by then."""
+        if not tells_of_members(frames):
+            self._send(frames)
+            return
+        news = b"".join([frame for frame in split(frames) if self._is_new(frame)])
+        if news:
+            self._send(news)
+
+    def _is_new(self, frame: bytes) -> bool:
         change = membership(frame)
-        if change is not None:
-            came, user_id = change
-            if came is (user_id in known):
-                continue
-            (known.add if came else known.discard)(user_id)
-        news.append(frame)
-    return b"".join(news)
+        if change is None:
+            return True
+        came, user_id = change
+        if came is (user_id in self._known):
+            return False
+        (self._known.add if came else self._known.discard)(user_id)
+        return True

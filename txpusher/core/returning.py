@@ -3,14 +3,18 @@
 The roster says of every entry whether it is the first: if it is, the others have been told of its end, or were never
 told of it, and are told now. When the roster has forgotten everything nobody was told of any end, and only those are
 told of who came meanwhile. The clients of this node know all of it already.
+
+A roster that has come back in an older state may also have entries of this node that have left since: they are taken
+away like those that left during the outage.
 """
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
-from txpusher.core.counting import count_changed
+from txpusher.core.counting import count_changed, count_departed
 from txpusher.core.occurrences import (
     ChannelOccupied,
     ChannelRestored,
@@ -62,6 +66,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
                 for channel in known[begin : begin + CHANNELS_AT_ONCE]
             )
     if not forgotten:
+        await _find_ghosts(registry)
         await _leave(registry)
     for app_id, local in list(registry.apps.items()):
         if local.app is not None and local.app.limits.max_connections is not None:
@@ -171,6 +176,17 @@ async def _leave_as_before(registry: ChannelRegistry) -> None:
         await _leave_one(registry, place)
 
 
+async def _find_ghosts(registry: ChannelRegistry) -> None:
+    cursor, left = 0, registry.outage.left
+    while True:
+        cursor, owned = await registry.adapter.roster.owned(cursor)
+        for place in starmap(Place, owned):
+            if not _is_back(registry, place):
+                left.setdefault(place, None)
+        if not cursor:
+            return
+
+
 async def _leave(registry: ChannelRegistry) -> None:
     left = registry.outage.left
     while left:
@@ -188,9 +204,9 @@ async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:
-    local = registry.apps[place.app_id]
-    channel = local.channels.get(place.channel)
-    connection = local.connections.get(place.socket_id)
+    local = registry.apps.get(place.app_id)
+    channel = local.channels.get(place.channel) if local else None
+    connection = local.connections.get(place.socket_id) if local else None
     return channel is not None and connection in channel.subscribers
 
 
@@ -204,3 +220,5 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
     if left.last_for_user is not None:
         frame = codec.member_removed(name, left.last_for_user.user_id)
         await _tell_others(registry, app_id, name, frame)
+    elif not kind_of(name).is_presence:
+        await count_departed(registry, app_id, name, left.counts.subscriptions)

@@ -12,7 +12,8 @@ from twisted.logger import Logger
 
 from txpusher.core.authorization import authorized
 from txpusher.core.counting import count_changed
-from txpusher.core.holding import Hold, since
+from txpusher.core.holding import Hold
+from txpusher.core.listing import leave_out, since_list
 from txpusher.core.occurrences import (
     CacheMissed,
     ChannelOccupied,
@@ -55,7 +56,11 @@ async def subscribe(
     channel = await registry.open_channel(app.id, name, kind)
     try:
         if name in connection.subscriptions:
-            _confirm(connection, channel, await _join(connection, channel, member))
+            joined = await _join(connection, channel, member)
+            if joined.told:
+                since = since_list(connection, joined.members)
+                leave_out(channel, [(connection, since)], registry.clock)
+            _confirm(connection, channel, joined)
             return
         hold = Hold(connection.wire.send)
         if not connection.closed:
@@ -64,7 +69,7 @@ async def subscribe(
         _arrived(connection, channel, member, joined)
         _confirm(connection, channel, joined)
         await _go_on(connection, channel, hold, joined)
-        if member is not None and joined.first_for_user:
+        if member is not None and joined.first_for_user and not joined.told:
             frame = codec.member_added(name, member)
             await registry.broadcast(app.id, name, frame, excluded=connection)
         if app.subscription_count and not kind.is_presence and joined.counts is not UNKNOWN:
@@ -132,11 +137,16 @@ async def _go_on(connection: Connection, channel: Channel, hold: Hold, joined: J
         await _replay(connection, channel, hold)
     if connection.closed:
         return
-    held = hold.held
-    if held and channel.kind.is_presence:
-        held = since(held, [member.user_id for member in joined.members])
-    hold.release(held)
-    channel.replace(connection, connection.wire.send)
+    if not channel.kind.is_presence:
+        hold.release()
+        channel.replace(connection, connection.wire.send)
+        return
+    since = since_list(connection, joined.members)
+    hold.release(since.send)
+    if joined.told:
+        leave_out(channel, [(connection, since)], connection.registry.clock)
+    else:
+        channel.replace(connection, connection.wire.send)
 
 
 async def _replay(connection: Connection, channel: Channel, hold: Hold) -> None:
@@ -164,7 +174,9 @@ async def unsubscribe(connection: Connection, name: str) -> None:
     channel.remove(connection)
     registry.tell(Unsubscribed(channel.app_id, name, channel.kind))
     try:
-        left = await registry.adapter.roster.leave(channel.app_id, name, connection.socket_id)
+        left = await registry.adapter.roster.leave(
+            channel.app_id, name, connection.socket_id, member
+        )
         await _departed(connection, channel, left)
     except ServiceUnavailable:
         registry.outage.unsubscribe(connection, channel, member)
@@ -178,7 +190,8 @@ async def _departed(connection: Connection, channel: Channel, left: Left) -> Non
     tell_departure(registry, app_id, name, left)
     # The facts are told: they are true whatever becomes of the broadcasts.
     if gone is not None:
-        await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
+        if not left.told:
+            await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
     elif connection.app.subscription_count and not channel.kind.is_presence:
         await count_changed(registry, channel, left.counts.subscriptions)
 

@@ -20,6 +20,11 @@ def split(joined: bytes) -> Iterator[bytes]:
         joined = joined[begin + size :]
 
 
+def tells_of_members(joined: bytes) -> bool:
+    """Tell whether any of these frames may be one that `membership` reads."""
+    return _MEMBER_EVENT in joined
+
+
 def membership(frame: bytes) -> tuple[bool, str] | None:
     """Read a frame that tells of a presence member.
 

@@ -87,7 +87,7 @@ class Webhooks:
             self._share(outbox, delay)
 
     def _share(self, outbox: Outbox, delay: float) -> None:
-        around, receivers = self._around, self._receivers
+        around = self._around
         alone = {name: kind for name, kind in KINDS.items() if kind.occurrence not in LOOKS}
         self._decider = Decider(around.clock, 0, self._decided, alone)
         self._sharing = Sharing(
@@ -98,7 +98,6 @@ class Webhooks:
             delay,
             around.terms.room,
             self._ask_receivers,
-            receivers.apps,
         )
         self.hears = dict.fromkeys(self._decider.concerns | LOOKS, self._heard)
 

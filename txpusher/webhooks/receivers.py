@@ -66,10 +66,6 @@ class Receivers:
         """Give those of an app as it was last seen."""
         return self._known[app_id].receivers
 
-    def apps(self) -> list[str]:
-        """Give the ids of the apps that have some."""
-        return [app_id for app_id, known in self._known.items() if known.receivers]
-
     def changed(self, app_id: str, app: App | None) -> None:
         """Serve an app as it is now, if it was served before; None when it is gone."""
         if app_id in self._known:

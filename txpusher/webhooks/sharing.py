@@ -66,7 +66,6 @@ class Sharing:
         delay: seconds that somebody has to be gone before it is told.
         room: events that a queue may hold.
         receivers: gives an app's receivers, asking for the app if need be.
-        apps: gives the ids of the apps that have some.
     """
 
     def __init__(
@@ -78,17 +77,15 @@ class Sharing:
         delay: float,
         room: int,
         receivers: Callable[[str], Awaitable[Sequence[Receiver]]],
-        apps: Callable[[], Sequence[str]],
     ) -> None:
         self._outbox = outbox
         self._clock = clock
         self._random = random
         self._tell = tell
         self._receivers = receivers
-        self._apps = apps
         self._relay = Relay(outbox, clock, self._find, tell)
         self._spool = Spool(outbox, clock, delay, room, self._told, self._dropped)
-        self._sweep = Sweep("")
+        self._sweep = Sweep()
         self._call: Call | None = None
         self.lengths: Mapping[Queue, Mapping[str, int]] = {}
 
@@ -155,8 +152,8 @@ class Sharing:
     async def _beat_once(self) -> None:
         # Whatever goes wrong, there is a next one; `stop` cancels it.
         self._call = self._clock.callLater(EVERY * (1 - self._random() / 10), self._beat)
-        beat = await self._outbox.beat(self._relay.queues, self._next_sweep())
-        self._sweep = self._sweep._replace(cursor=beat.cursor)
+        beat = await self._outbox.beat(self._relay.queues, self._sweep)
+        self._sweep = beat.sweep
         self.lengths = beat.lengths
         self._relay.lost(beat.lost)
         self._relay.claimed(beat.taken)
@@ -172,14 +169,6 @@ class Sharing:
             self._call.cancel()
             soon = max(SOONEST, beat.wait + AT_ONCE) if beat.wait else AT_ONCE
             self._call = self._clock.callLater(soon, self._beat)
-
-    def _next_sweep(self) -> Sweep:
-        """Look through one app after the other, a part of it with each beat."""
-        if not self._sweep.cursor:
-            apps = sorted(self._apps())
-            later = [app_id for app_id in apps if app_id > self._sweep.app_id]
-            self._sweep = Sweep((later or apps or [""])[0])
-        return self._sweep
 
     async def _look_again(self, subject: Subject) -> None:
         self._spool.add(_look(subject, await self._receivers(subject.app_id), known=False))

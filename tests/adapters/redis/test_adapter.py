@@ -540,7 +540,7 @@ def test_signs_of_life(node):
     node.start()
     node.pass_time(20)
     assert len(node.beats()) == 5
-    assert node.beats()[0][2:5] == [b"p:", NODE.encode(), b"15000"]
+    assert node.beats()[0][2:6] == [b"p:", NODE.encode(), b"15000", b"7500"]
     assert node.hearing.returns == [False]
 
 

@@ -16,6 +16,7 @@ from txpusher.adapters.redis.commands import Commands, refusal
 from txpusher.adapters.redis.connection import RedisConnection
 from txpusher.adapters.redis.endpoints import log_in
 from txpusher.adapters.redis.lease import Lease
+from txpusher.adapters.redis.limiter import RedisLimiter
 from txpusher.adapters.redis.link import Link
 from txpusher.adapters.redis.outbox import RedisOutbox
 from txpusher.adapters.redis.quotas import RedisQuotas
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from txpusher.adapters.redis.link import Endpoint
     from txpusher.adapters.redis.url import Target
-    from txpusher.interfaces import Clock, Node
+    from txpusher.interfaces import Clock, Limiter, Node
     from txpusher.outbox import Outbox
 
 _log = Logger()
@@ -73,8 +74,12 @@ class RedisAdapter:
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
         self.receipts = RedisReceipts(commands, node_id)
+        self.limiter: Limiter | None = RedisLimiter(commands)
         self.outbox: Outbox | None = RedisOutbox(commands, node_id, target.lease)
-        self._lease = Lease(commands, node_id, target.lease, token)
+        # Long enough for one node alone that beats a little late; short enough that who comes back a moment after the
+        # first one has not expired meanwhile.
+        silence = max(target.lease / 2, 1.5 * target.heartbeat)
+        self._lease = Lease(commands, node_id, target.lease, silence, token)
 
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
             return Link(name, endpoint, clock, build, prepare, made, random)

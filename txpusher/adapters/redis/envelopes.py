@@ -13,6 +13,8 @@ from txpusher.interfaces import Envelope
 VERSION = 1
 NODE_SIZE = 8
 """Bytes of a node's id, which is ASCII text."""
+NOBODY = b"-" * NODE_SIZE
+"""The id of no node: what it says is taken by all nodes."""
 
 _HEAD = Struct(f">BB{NODE_SIZE}s")
 _FRAME = Struct(">IB")

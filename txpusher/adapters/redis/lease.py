@@ -2,6 +2,7 @@
 
 A node gives a sign of life every few seconds. Redis' clock alone decides whose lease is over, and Redis gives every
 entry of a dead node to one survivor only, so that what follows from it is told once, however many survivors look.
+A time in which no node could give a sign ends no lease: whoever is back first would bury all the others.
 
 The answer to a sign of life also says what became of this node meanwhile. It has to write its entries anew when the
 connection was lost, when it was taken for dead, and when Redis has forgotten everything.
@@ -38,6 +39,7 @@ class Lease:
         commands: asks Redis.
         node_id: of this node.
         seconds: that the lease holds.
+        silence: seconds within which some node is heard as long as Redis can be reached.
         name: makes a name for what is in Redis, which no other state of it has had.
 
     Attributes:
@@ -49,13 +51,19 @@ class Lease:
     node: Node
 
     def __init__(
-        self, commands: Commands, node_id: bytes, seconds: float, name: Callable[[], str]
+        self,
+        commands: Commands,
+        node_id: bytes,
+        seconds: float,
+        silence: float,
+        name: Callable[[], str],
     ) -> None:
         self.held = False
         self.reaped = 0
         self._commands = commands
         self._id = node_id
         self._seconds = seconds
+        self._silence = silence
         self._name = name
         self._generation: bytes | None = None
         self._doing: set[str] = set()
@@ -100,7 +108,11 @@ class Lease:
 
     async def _renew(self) -> None:
         known, generation, dead = await self._commands.run(
-            HEARTBEAT, self._id, int(self._seconds * 1000), self._name()
+            HEARTBEAT,
+            self._id,
+            int(self._seconds * 1000),
+            int(self._silence * 1000),
+            self._name(),
         )
         first, changed = self._generation is None, self._generation != generation
         self._generation = generation

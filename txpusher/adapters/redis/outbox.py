@@ -65,7 +65,7 @@ class RedisOutbox:
     async def beat(self, queues: Sequence[Queue], sweep: Sweep) -> Beat:
         """See `txpusher.outbox.Outbox`."""
         own = [place(*queue) for queue in queues]
-        lost, taken, due, lengths, wait, cursor = await self._run(
+        lost, taken, due, lengths, wait, app_id, cursor = await self._run(
             HOOK_BEAT, AT_ONCE, sweep.app_id, sweep.cursor or b"0", *own
         )
         return Beat(
@@ -74,7 +74,7 @@ class RedisOutbox:
             [_subject(subject) for subject in due],
             {_queue(queue): _numbers(flat) for queue, flat in lengths},
             None if wait < 0 else wait / 1000,
-            b"" if cursor == b"0" else cursor,
+            Sweep() if cursor == b"0" else Sweep(app_id.decode(), cursor),
         )
 
     async def release(self, queues: Sequence[Queue]) -> None:

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from txpusher.adapters.redis.commands import place
+from txpusher.adapters.redis import envelopes
+from txpusher.adapters.redis.commands import names, place
 from txpusher.adapters.redis.scripts import JOIN, LEAVE, MEMBERS, RESTORE
-from txpusher.interfaces import Joined, Left, Restored
+from txpusher.interfaces import Envelope, Joined, Left, Restored
 from txpusher.model import Counts, PresenceMember
+from txpusher.protocol import codec
 
 if TYPE_CHECKING:
     from txpusher.adapters.redis.commands import Commands
 
 AT_ONCE = 250
 """Sockets that one script restores: about a millisecond of Redis' time."""
+LISTED_AT_ONCE = 1000
+"""Entries of a node that are read at once."""
 _NOBODY = Counts()
 
 
@@ -41,7 +45,10 @@ class RedisRoster:
     ) -> Joined:
         """See `txpusher.interfaces.Roster`."""
         limit = "" if max_members is None else max_members
-        user = () if member is None else (member.user_id, member.user_info)
+        user: tuple[str | bytes, ...] = ()
+        if member is not None:
+            frame = codec.member_added(channel, member)
+            user = (member.user_id, member.user_info, _message(frame, socket_id))
         accepted, first, first_for_user, sockets, users, members = await self._commands.run(
             JOIN, place(app_id, channel), self._id, socket_id, limit, *user
         )
@@ -51,15 +58,22 @@ class RedisRoster:
             bool(first_for_user),
             Counts(sockets, users),
             _members(members) if member is not None else (),
+            told=member is not None,
         )
 
-    async def leave(self, app_id: str, channel: str, socket_id: str) -> Left:
+    async def leave(
+        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+    ) -> Left:
         """See `txpusher.interfaces.Roster`."""
-        last, sockets, users, *user = await self._commands.run(
-            LEAVE, place(app_id, channel), socket_id
+        user: tuple[str | bytes, ...] = ()
+        if member is not None:
+            frame = codec.member_removed(channel, member.user_id)
+            user = (member.user_id, _message(frame, None))
+        last, sockets, users, told, *was = await self._commands.run(
+            LEAVE, place(app_id, channel), socket_id, *user
         )
-        (gone,) = _members(user) or (None,)
-        return Left(bool(last), gone, Counts(sockets, users))
+        (gone,) = _members(was) or (None,)
+        return Left(bool(last), gone, Counts(sockets, users), told=bool(told))
 
     async def restore(
         self,
@@ -83,6 +97,15 @@ class RedisRoster:
             first, counts = first or bool(was_first), Counts(subscriptions, users)
             new += [known[user_id.decode()] for user_id in arrived]
         return Restored(first, new, counts)
+
+    async def owned(self, cursor: int = 0) -> tuple[int, Sequence[tuple[str, str, str]]]:
+        """See `txpusher.interfaces.Roster`."""
+        key = self._commands.prefix + b"node:" + self._id
+        following, entries = await self._commands.call(
+            "SSCAN", key, cursor, "COUNT", LISTED_AT_ONCE
+        )
+        places = [entry.split(b" ", 1) for entry in entries if not entry.startswith(b"quota ")]
+        return int(following), [(*names(there), socket.decode()) for socket, there in places]
 
     async def counts(self, app_id: str, channels: Sequence[str]) -> list[Counts]:
         """See `txpusher.interfaces.Roster`."""
@@ -110,6 +133,11 @@ class RedisRoster:
         # Channels of users are as many as there are people; listing the others must not read them.
         kind = b"hidden:" if channel.startswith("#") else b"channels:"
         return self._commands.prefix + kind + app_id.encode()
+
+
+def _message(frame: bytes, excluded: str | None) -> bytes:
+    # From nobody, so that this node's clients are told by way of the bus, too: only there everything has one order.
+    return envelopes.encode(Envelope("", "", [(frame, excluded)]), envelopes.NOBODY)
 
 
 def _described(socket_id: str, member: PresenceMember | None) -> tuple[str, ...]:

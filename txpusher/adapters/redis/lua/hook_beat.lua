@@ -1,7 +1,7 @@
--- What there is to do: ARGV = prefix, node, milliseconds of a claim, how much at most, the app to look through or "",
--- the cursor of that, the queues of this node.
+-- What there is to do: ARGV = prefix, node, milliseconds of a claim, how much at most, the app to look through or "" for
+-- any, the cursor of that, the queues of this node.
 -- Gives the queues that are lost; those that nobody had; subjects to look at; per queue of this node its kinds and numbers,
--- flat; milliseconds until the next look or -1; the cursor.
+-- flat; milliseconds until the next look or -1; the app and the cursor.
 local most, swept, cursor = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local lost, taken, lengths = {}, {}, {}
 
@@ -23,6 +23,9 @@ for i, queue in ipairs(redis.call("ZRANGEBYSCORE", QUEUES, "-inf", now, "LIMIT",
 end
 
 -- Somebody whose end nobody has told of: its node died in between. Whoever is about to, has a second for it.
+if swept == "" then
+    swept, cursor = redis.call("SRANDMEMBER", P .. "hook:apps") or "", "0"
+end
 if swept ~= "" then
     local found = redis.call("HSCAN", P .. "hook:told:" .. swept, cursor, "COUNT", most)
     cursor = found[1]
@@ -32,6 +35,9 @@ if swept ~= "" then
             redis.call("ZADD", LOOK, "NX", now + 1000, subject)
         end
     end
+    if redis.call("EXISTS", P .. "hook:told:" .. swept) == 0 then
+        redis.call("SREM", P .. "hook:apps", swept)
+    end
 end
 
 -- Should this node die now, another one looks at them after a while.
@@ -40,4 +46,4 @@ for _, subject in ipairs(due) do
     redis.call("ZADD", LOOK, now + lease, subject)
 end
 local first = redis.call("ZRANGE", LOOK, 0, 0, "WITHSCORES")
-return {lost, taken, due, lengths, first[2] and math.max(0, first[2] - now) or -1, cursor}
+return {lost, taken, due, lengths, first[2] and math.max(0, first[2] - now) or -1, swept, cursor}

@@ -38,6 +38,7 @@ local function decide(subject, come, gone, known)
         end
         if told ~= "" or known then
             redis.call("HSET", key, field, "")
+            redis.call("SADD", P .. "hook:apps", app)
         end
         if not told then
             put(come)

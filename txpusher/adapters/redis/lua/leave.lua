@@ -1,6 +1,12 @@
--- A socket leaves a channel: ARGV = prefix, place, socket.
--- Gives last in channel, sockets, users, then the user whose last socket it was, with user_info, if so.
-local _, place, socket = unpack(ARGV)
+-- A socket leaves a channel: ARGV = prefix, place, socket, then, where that is known, its user and the message that tells
+-- the subscribers that the user is gone; it is published as that of a join.
+-- Gives last in channel, sockets, users, whether the message was published, then the user whose last socket it was, with
+-- user_info, if so.
+local _, place, socket, known, message = unpack(ARGV)
 local was, user, info = remove(place, socket)
+local told = user and user == known
+if told then
+    tell(place, message)
+end
 local sockets, users = count(place)
-return {(was and sockets == 0) and 1 or 0, sockets, users, user, info}
+return {(was and sockets == 0) and 1 or 0, sockets, users, told and 1 or 0, user, info}

@@ -3,6 +3,7 @@
 -- A subject is a place (see roster.lua), for a user followed by a space and the user id. A queue is a place, too, with
 -- the target instead of the channel.
 --   hook:told:<app>     hash: the subject without its app -> "" while receivers take it for there, or since when it is gone
+--   hook:apps           set: apps that have such a hash, and perhaps some that had one
 --   hook:look           sorted set: subject -> when it is to be looked at
 --   hook:queue:<queue>  stream: kind, text, when it was created
 --   hook:count:<queue>  hash: kind -> events in the stream

@@ -2,12 +2,15 @@
 --
 -- A place is "<bytes of the app id>:<app id>:<channel>", which no other app and channel have.
 --   sockets:<place>   hash: socket id -> "<node>" or "<node> <user id>"
---   users:<place>     hash: user id -> the user's sockets, oldest first, each with its user_info (MessagePack)
+--   users:<place>     hash: user id -> "<socket id> <user_info>" of the oldest of the user's sockets
+--   tabs:<user>       sorted set: the further sockets of a user on a place, in the order they came
+--   infos:<user>      hash: socket id -> user_info of each of those
 --   channels:<app>    hash: channel -> "<sockets>:<users>"; hidden:<app> for channels that begin with "#"
 --   node:<node>       set: "<socket id> <place>" of what the node has; "quota <app>" for its connections
 --   nodes             sorted set: node -> end of its lease, in milliseconds of Redis' own clock; 0 while it is reaped
 --   strays            the same of nodes that have entries and no lease, as they were reaped while they stood still: who
 --                     does not come back by then is reaped again
+--   heard             when any node gave its last sign of life, in the same milliseconds
 
 local P = ARGV[1]
 
@@ -45,6 +48,17 @@ local function count(place)
     return sockets, users
 end
 
+-- Where the further sockets of a user are. Somebody may have a thousand: none of them must cost more than the first.
+local function further(place, user)
+    local name = #place .. ":" .. place .. ":" .. user
+    return P .. "tabs:" .. name, P .. "infos:" .. name
+end
+
+local function socket_and_info(oldest)
+    local space = string.find(oldest, " ", 1, true)
+    return string.sub(oldest, 1, space - 1), string.sub(oldest, space + 1)
+end
+
 -- Add a socket, unless it is there; one that another node is said to have is this node's from now on.
 -- Gives whether it is new, and whether it is the first of its user. A user of false is none.
 local function add(place, node, socket, user, info)
@@ -65,13 +79,14 @@ local function add(place, node, socket, user, info)
     if not user then
         return true, false
     end
-    local users = P .. "users:" .. place
-    local packed = redis.call("HGET", users, user)
-    local tabs = packed and cmsgpack.unpack(packed) or {}
-    tabs[#tabs + 1] = socket
-    tabs[#tabs + 1] = info
-    redis.call("HSET", users, user, cmsgpack.pack(tabs))
-    return true, not packed
+    if redis.call("HSETNX", P .. "users:" .. place, user, socket .. " " .. info) == 1 then
+        return true, true
+    end
+    local tabs, infos = further(place, user)
+    local newest = redis.call("ZRANGE", tabs, -1, -1, "WITHSCORES")[2] or 0
+    redis.call("ZADD", tabs, newest + 1, socket)
+    redis.call("HSET", infos, socket, info)
+    return true, false
 end
 
 -- Take a socket away. Gives whether it was there, and the user whose last one it was, with the user_info.
@@ -88,29 +103,33 @@ local function remove(place, socket)
         return true
     end
     local users = P .. "users:" .. place
-    local tabs = cmsgpack.unpack(redis.call("HGET", users, user))
-    local rest, info = {}, nil
-    for i = 1, #tabs, 2 do
-        if tabs[i] == socket then
-            info = tabs[i + 1]
-        else
-            rest[#rest + 1] = tabs[i]
-            rest[#rest + 1] = tabs[i + 1]
+    local tabs, infos = further(place, user)
+    local oldest, info = socket_and_info(redis.call("HGET", users, user))
+    local next = socket
+    if oldest == socket then
+        next = redis.call("ZRANGE", tabs, 0, 0)[1]
+        if not next then
+            redis.call("HDEL", users, user)
+            return true, user, info
         end
+        redis.call("HSET", users, user, next .. " " .. redis.call("HGET", infos, next))
     end
-    if #rest > 0 then
-        redis.call("HSET", users, user, cmsgpack.pack(rest))
-        return true
-    end
-    redis.call("HDEL", users, user)
-    return true, user, info
+    redis.call("ZREM", tabs, next)
+    redis.call("HDEL", infos, next)
+    return true
+end
+
+-- Tell the subscribers of a channel, on all nodes.
+local function tell(place, message)
+    redis.call("PUBLISH", P .. "bus:" .. place, message)
 end
 
 -- Everybody on a presence channel: user id and user_info of the oldest socket, in turns.
 local function members(place)
     local all = redis.call("HGETALL", P .. "users:" .. place)
     for i = 2, #all, 2 do
-        all[i] = cmsgpack.unpack(all[i])[2]
+        local _, info = socket_and_info(all[i])
+        all[i] = info
     end
     return all
 end
