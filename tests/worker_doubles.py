@@ -66,6 +66,10 @@ class FakeWorker(WorkerProcess):
         """Say that it serves."""
         self.childDataReceived(PIPE, encode({"told": "ready"}))
 
+    def live(self) -> None:
+        """Give a sign of life."""
+        self.childDataReceived(PIPE, encode({"told": "alive"}))
+
     def give(self, *families: Any) -> None:
         """Send metrics."""
         self.childDataReceived(PIPE, encode({"told": "metrics", "families": packed(families)}))

@@ -601,7 +601,7 @@ def test_a_restricted_user(cluster, redis):
     ("address", "problem"),
     [
         ("redis+cluster://localhost", "Redis Cluster is not supported"),
-        ("redis://localhost?prefx=a", "expected prefix, heartbeat"),
+        ("redis://localhost?prefx=a", "expected prefix, heartbeat, lease"),
         ("rediss://localhost?ca=/nowhere.pem", "cannot read /nowhere.pem"),
     ],
 )

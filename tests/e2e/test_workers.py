@@ -430,3 +430,19 @@ def test_daemon_that_cannot_start(tmp_path):
     )
     assert done.returncode == 1
     assert "--adapter" in done.stderr
+
+
+def test_a_stop_while_it_starts(tmp_path):
+    """SIGTERM in the first second, while the settings are tried, ends with status 0, too, and leaves nobody behind."""
+    port = free_port()
+    options = ("--listen", f"tcp:{port}:interface=127.0.0.1", "--metrics", "none", *LONELY)
+    arguments = command("twistd", (*options, "--app", f"{APP.id}:{APP.key}:{APP.secret}"))
+    server = Server(tmp_path, arguments, tcp(port), APP, port=port, env=HERE)
+    try:
+        (trial,) = wait_until(lambda: pids(server), "the process that tries the settings")
+        server.terminate()
+        assert server.ended() == 0
+    finally:
+        server.process.kill()
+    assert not alive(trial)
+    assert "Traceback" not in server.log

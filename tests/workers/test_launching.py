@@ -1,5 +1,7 @@
 """Starting worker processes."""
 
+import os
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -84,7 +86,7 @@ def run(monkeypatch):
 
 def test_settings_that_are_right(launcher, run):
     """They are tried by a process that serves nothing."""
-    launcher.try_settings()
+    assert launcher.try_settings() is True
     ((*_, text, option, value),) = run.runs
     assert (option, value) == OPTIONS
     assert Orders.read(text) == Orders("tests.worker_doubles", "/where", systemd=[])
@@ -103,6 +105,26 @@ def test_settings_that_are_wrong(launcher, run, said, told):
     with pytest.raises(CannotStart) as caught:
         launcher.try_settings()
     assert caught.value.code == told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_settings_are_tried(launcher, monkeypatch, number):
+    """The process that tries them ends as well, nothing else is started, and signals are as they were."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def wait(trial, *args, **kwargs):
+        trials.append(trial)
+        if len(trials) == 1:
+            os.kill(os.getpid(), number)
+        return real(trial, *args, **kwargs)
+
+    trials, real = [], subprocess.Popen.communicate
+    monkeypatch.setattr(subprocess.Popen, "communicate", wait)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(Launcher, "_command", lambda *_: command)
+    assert launcher.try_settings() is False
+    assert trials[0].returncode == -signal.SIGKILL
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_no_python(launcher, run):

@@ -161,6 +161,14 @@ def test_metrics(worker):
     assert {"txpusher_connected", "txpusher_process_open_fds"} <= families
 
 
+def test_a_sign_of_life(worker):
+    """It is given whenever it is asked for."""
+    worker.pipes.told.clear()
+    for _ in range(2):
+        worker.order(do="answer")
+    assert worker.pipes.told == [{"told": "alive"}] * 2
+
+
 def test_stopping(worker):
     """Told to stop, it stops serving, gives its metrics for the last time, and waits until they are sent."""
     worker.order(do="stop")

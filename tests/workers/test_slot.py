@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.worker_doubles import FakeWorker
-from txpusher.workers.slot import READY_WITHIN, Reports, Slot
+from txpusher.workers.slot import HANGING_AFTER, MISSING_AFTER, READY_WITHIN, Reports, Slot
 
 PATIENCE = 20
 
@@ -128,6 +128,46 @@ def test_a_healthy_minute(place):
 
 
 # Replacing
+
+
+def test_a_worker_that_hangs(serving):
+    """One that gives no sign of life does not count as serving, and is killed when that goes on."""
+    (worker,) = serving.started
+    serves = []
+    with capturedLogs() as logs:
+        for _ in range(HANGING_AFTER + 1):
+            serving.slot.look()
+            serves.append(serving.slot.serves)
+    assert serves == [True] * MISSING_AFTER + [False] * (HANGING_AFTER + 1 - MISSING_AFTER)
+    assert worker.transport.signals == []
+    with capturedLogs() as logs:
+        serving.slot.look()
+    assert [formatEvent(log) for log in logs] == ["Worker 1 hangs and is killed"]
+    assert worker.transport.signals == ["KILL"]
+
+
+def test_a_worker_that_hung(serving):
+    """Any word of it is a sign of life."""
+    (worker,) = serving.started
+    for _ in range(HANGING_AFTER):
+        serving.slot.look()
+    worker.give()
+    assert serving.slot.serves
+    for _ in range(HANGING_AFTER):
+        serving.slot.look()
+    worker.live()
+    serving.slot.look()
+    assert serving.slot.serves
+    assert worker.transport.signals == []
+
+
+def test_a_worker_that_comes(place):
+    """It is not asked before it serves: it may have much to read."""
+    place.slot.start()
+    for _ in range(HANGING_AFTER + 2):
+        place.slot.look()
+    assert place.started[0].orders == []
+    assert place.started[0].transport.signals == []
 
 
 def test_replacing(serving):

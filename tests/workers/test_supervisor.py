@@ -12,6 +12,7 @@ from txpusher.config import Config
 from txpusher.process import CannotStart
 from txpusher.workers import supervisor
 from txpusher.workers.pipes import encode
+from txpusher.workers.slot import LOOK_EVERY
 from txpusher.workers.supervisor import GRACE, Supervisor
 
 
@@ -48,7 +49,11 @@ class Group:
         self.holder = self.service._holder
         self.trials = []
         # Frozen, as its fields do not change; a test's do.
-        object.__setattr__(self.service._launcher, "try_settings", lambda: self.trials.append(1))
+        object.__setattr__(self.service._launcher, "try_settings", self.try_settings)
+
+    def try_settings(self):
+        self.trials.append(1)
+        return True
 
     def start(self):
         self.service.privilegedStartService()
@@ -144,6 +149,19 @@ def test_settings_that_are_wrong():
     assert group.processes == []
 
 
+def test_a_stop_while_settings_are_tried():
+    """No worker is started, and the reactor stops as soon as it runs."""
+    group = Group()
+    object.__setattr__(group.service._launcher, "try_settings", lambda: False)
+    stops = []
+    group.reactor.stop = lambda: stops.append(1)
+    group.start()
+    assert (group.processes, stops) == ([], [1])
+    group.service.stopService()
+    assert group.holder.closed
+    assert group.reactor._exitSignal is None
+
+
 # What workers are told
 
 
@@ -169,6 +187,21 @@ def test_a_slot_without_a_worker(group):
     assert group.holder.silenced == [1]
     group.end(0)
     assert group.holder.silenced == [1]
+
+
+def test_a_worker_that_hangs(group):
+    """The others are told that one is missing, and in the end it is killed; those that answer are not."""
+    hanging, well = group.processes
+    for _ in range(7):
+        group.reactor.advance(LOOK_EVERY)
+        well.childDataReceived(PIPE, encode({"told": "alive"}))
+    assert group.said(1, "group")[-1]["detail"] == "1 of 2 workers serve"
+    assert hanging.transport.signals == ["KILL"]
+    assert well.transport.signals == []
+    group.service.stopService()
+    group.end(0)
+    group.end(1)
+    assert not group.reactor.getDelayedCalls()
 
 
 def test_reload(group):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,21 +54,27 @@ class Launcher:
         )
         return process
 
-    def try_settings(self) -> None:
+    def try_settings(self) -> bool:
         """Try in another process whether a worker could be made of the settings; to be called before all runs.
+
+        Returns:
+            Whether to go on; not when a signal says that it is enough already.
 
         Raises:
             CannotStart: it could not; the error is what the worker said.
         """
         try:
-            done = subprocess.run(  # noqa: S603 - ourselves
-                self._command(self._orders()),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=TRIAL_TIME,
-                check=False,
-            )
+            with _stopped_by_signals():
+                done = subprocess.run(  # noqa: S603 - ourselves
+                    self._command(self._orders()),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=TRIAL_TIME,
+                    check=False,
+                )
+        except _Stopped:
+            return False  # the process is killed by then
         except OSError as error:
             problem = f"{sys.executable}: {error.strerror}"
             raise CannotStart(f"--workers: cannot start a process: {problem}") from error
@@ -75,6 +83,7 @@ class Launcher:
         if done.returncode:
             said = done.stderr.strip() or f"a worker ended with status {done.returncode}"
             raise CannotStart(said.splitlines()[-1].removeprefix("txpusher: "))
+        return True
 
     def _orders(self) -> Orders:
         kind = type(self.reactor).__module__
@@ -89,6 +98,24 @@ class Launcher:
         given = _SystemdParser._sddaemon  # noqa: SLF001 - it has taken them out of the environment
         names = {number: name for name, number in given.inheritedNamedDescriptors().items()}
         return {number: names.get(number, "unknown") for number in given.inheritedDescriptors()}
+
+
+class _Stopped(Exception):
+    """What ends a trial is no error."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    # The reactor does not run yet, and nobody else looks after these.
+    def arrived(number: int, frame: object) -> None:
+        raise _Stopped
+
+    before = {each: signal.signal(each, arrived) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, call in before.items():
+            signal.signal(each, call)
 
 
 def _placed(

@@ -140,6 +140,7 @@ class Member(Protocol):
             "stop": self.stop,
             "reload": self._server.reload,
             "metrics": self._tell_metrics,
+            "answer": lambda: self._say({"told": "alive"}),
         }
         calls[order["do"]]()
 

@@ -5,11 +5,13 @@ To a worker, on its standard input:
 * ``{"do": "stop"}``: send the clients away, and end;
 * ``{"do": "reload"}``: do what SIGHUP does;
 * ``{"do": "metrics"}``: send your metrics;
+* ``{"do": "answer"}``: give a sign of life;
 * ``{"do": "group", "ok": false, "detail": "..."}``: how the group is, for ``/up``.
 
 From a worker, on a pipe of its own:
 
 * ``{"told": "ready"}``: it serves;
+* ``{"told": "alive"}``, when it is asked;
 * ``{"told": "metrics", "families": [...]}``, when it is asked, and as its last word.
 
 Standard output carries log events, and standard error what an interpreter says that dies. The end of its standard input

@@ -34,6 +34,7 @@ class WorkerProcess(ProcessProtocol):
         ended: it is gone, and all it said has been heard.
         metrics: the families it gave last.
         answered: whether it gave them when it was last asked.
+        unanswered: how often it was asked for a sign of life since it last said anything.
         how: it ended, in two or three words.
     """
 
@@ -47,6 +48,7 @@ class WorkerProcess(ProcessProtocol):
         self.ended = Moment()
         self.metrics: Sequence[Metric] = ()
         self.answered = False
+        self.unanswered = 0
         self.how = ""
         self._publish = publish
         self._lines = {STDOUT: Lines(), STDERR: Lines()}
@@ -67,6 +69,11 @@ class WorkerProcess(ProcessProtocol):
     def tell_group(self, *, ok: bool, detail: str) -> None:
         """Tell it how the group is."""
         self._say({"do": "group", "ok": ok, "detail": detail})
+
+    def ask(self) -> None:
+        """Ask it for a sign of life."""
+        self.unanswered += 1
+        self._say({"do": "answer"})
 
     def kill(self) -> None:
         """End it now."""
@@ -99,9 +106,10 @@ class WorkerProcess(ProcessProtocol):
             hear(line.decode("utf-8", "replace"))
 
     def _told(self, message: dict[str, Any]) -> None:
+        self.unanswered = 0
         if message["told"] == "ready":
             self.ready.happen()
-        else:
+        elif message["told"] == "metrics":
             self.metrics = unpacked(message["families"])
             self._metrics_came.happen()
 

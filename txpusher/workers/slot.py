@@ -18,6 +18,11 @@ _log = Logger()
 
 READY_WITHIN = 60.0
 """Seconds that a worker may take until it serves, when it is to replace another one."""
+LOOK_EVERY = 5.0
+"""Seconds between two questions to a worker whether it is alive."""
+MISSING_AFTER, HANGING_AFTER = 2, 5
+"""Questions without an answer until a worker does not count as serving, and until it is killed. They are counted, not
+timed: after the parent has stood still itself, the answers are still to be read."""
 
 
 class Reports(NamedTuple):
@@ -71,8 +76,9 @@ class Slot:
 
     @property
     def serves(self) -> bool:
-        """Whether there is a worker in it that serves."""
-        return self.worker is not None and self.worker.ready.come
+        """Whether there is a worker in it that serves and gives signs of life."""
+        worker = self.worker
+        return worker is not None and worker.ready.come and worker.unanswered <= MISSING_AFTER
 
     def start(self) -> None:
         """Start a worker; when the machine cannot, it is tried again like one that has ended at once."""
@@ -83,6 +89,15 @@ class Slot:
             self._start_later(f"cannot be started: {error.strerror}", 0.0)
             return
         worker.ready.then(lambda: self._ready(worker))
+
+    def look(self) -> None:
+        """Ask its processes for a sign of life, and end those that have given none for long."""
+        for process in tuple(self.processes):
+            if process.unanswered > HANGING_AFTER:
+                _log.error("Worker {slot} hangs and is killed", slot=self.number)
+                process.kill()
+            elif process.ready.come:
+                process.ask()
 
     async def replace(self) -> bool:
         """Start another worker, and let the one there is go when the new one serves.

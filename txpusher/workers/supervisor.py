@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from txpusher import __version__
@@ -20,7 +21,7 @@ from txpusher.ports import Ports
 from txpusher.process import CannotStart, one_line
 from txpusher.workers.launching import Launcher
 from txpusher.workers.metrics import GroupMetrics
-from txpusher.workers.slot import Reports, Slot
+from txpusher.workers.slot import LOOK_EVERY, Reports, Slot
 from txpusher.workers.sockets import Holder
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Supervisor(Service):
         metrics = (config.metrics,) if config.metrics else ()
         self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
         self._port = ""
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
         self._replacing = False
         self._stopping = False
         self._signals: dict[int, Any] = {}
@@ -86,7 +89,7 @@ class Supervisor(Service):
         self._bind()
 
     def startService(self) -> None:
-        """Start the workers.
+        """Start the workers, or stop at once when a signal says so already.
 
         Raises:
             CannotStart: none could be made of the settings.
@@ -94,10 +97,16 @@ class Supervisor(Service):
         super().startService()
         self._bind()
         try:
-            self._launcher.try_settings()
+            goes_on = self._launcher.try_settings()
         except CannotStart:
             self._holder.close()
             raise
+        if goes_on:
+            self._go_on()
+        else:
+            self.reactor.callWhenRunning(self.reactor.stop)
+
+    def _go_on(self) -> None:
         self._listen_to("SIGHUP", self.reload)
         self._listen_to("SIGUSR2", self.replace_workers)
         _log.info(
@@ -116,6 +125,8 @@ class Supervisor(Service):
 
     async def _stop(self) -> None:
         self._stopping = True
+        if self._looking.running:
+            self._looking.stop()
         self._port_label()
         stopping = [Deferred.fromCoroutine(slot.stop()) for slot in self.slots]
         self._holder.close()
@@ -135,6 +146,7 @@ class Supervisor(Service):
     def _start_workers(self) -> None:
         for slot in self.slots:
             slot.start()
+        self._looking.start(LOOK_EVERY, now=False)
 
     # While it runs
 
@@ -165,6 +177,11 @@ class Supervisor(Service):
                     _log.error("The workers from {slot} on stay as they are", slot=slot.number)
                 return
         _log.info("All workers have been replaced")
+
+    def _look(self) -> None:
+        for slot in self.slots:
+            slot.look()
+        self._changed()
 
     def _changed(self) -> None:
         """Tell all workers how many serve, and let none of the others' clients wait for one that does not."""
