@@ -323,6 +323,8 @@ class _AskedAdapter:
         self.last_events: Any = _Part(real.last_events, self._ask)
         self.receipts: Any = _Part(real.receipts, self._ask)
         self.quotas: Any = _Part(real.quotas, self._ask)
+        self.outbox = real.outbox
+        self.limiter = real.limiter
         self.start, self.stop = real.start, real.stop
         self.health: Callable[[], Health] = real.health
         self.figures = real.figures

@@ -708,3 +708,19 @@ def test_the_port_in_metrics_of_a_unix_socket():
     """A server on a UNIX socket has its path where others have the number of their port."""
     server = Server(listen=("unix:/run/x.sock",)).start()
     assert server.metric('txpusher_connected{app_id="1",port="/run/x.sock"}') == 0
+
+
+def test_the_label_of_who_was_never_asked():
+    """The port that samples are labelled with is known, although nobody asked while the server listened."""
+    server = Server(drain=0).start()
+    server.socket()
+    stopping = server.service.stopService()
+    (sample,) = [
+        sample
+        for family in server.service.metrics()
+        for sample in family.samples
+        if sample.name == "txpusher_new_connections_total"
+    ]
+    assert sample.labels == {"app_id": "1", "port": "6001"}
+    server.reactor.pump([1] * 10)
+    assert stopping.called

@@ -113,6 +113,10 @@ class Config:
     max_api_calls_per_minute: int | None = _setting(
         None, "HTTP API calls a minute that one IP address may make", least=1
     )
+    shared_limits: bool = _setting(
+        default=False,
+        text="count rates over all nodes together, which asks the adapter for each call that has a limit",
+    )
     trusted_hops: int = _setting(
         0, "proxies in front that append to X-Forwarded-For; 0 believes no header", least=0
     )

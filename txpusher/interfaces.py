@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from txpusher.model import App, CachedEvent, Counts, PresenceMember, Receipt
+from txpusher.outbox import Outbox
 
 
 class Wire(Protocol):
@@ -195,6 +196,9 @@ class Receipts(Protocol):
 
         Returns:
             None when nobody had the key: it is the caller's for ``ttl`` seconds, who has to `settle` or `release` it.
+
+        Raises:
+            ServiceUnavailable: the key is not the caller's; should it be taken all the same, the adapter gives it back.
         """
 
     async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:
@@ -202,6 +206,25 @@ class Receipts(Protocol):
 
     async def release(self, app_id: str, key: str) -> None:
         """Forget the key: its publish failed and may be tried again."""
+
+
+class Limiter(Protocol):
+    """Token buckets that all nodes take from."""
+
+    async def take(
+        self, owner: str, capacity: int, seconds: float, cost: int
+    ) -> tuple[bool, float]:
+        """Take tokens from a bucket, if it has as many or is full.
+
+        Args:
+            owner: whose bucket, of which kind.
+            capacity: tokens it holds.
+            seconds: the time in which it fills.
+            cost: tokens to take; they may be more than it holds, which leaves a debt.
+
+        Returns:
+            Whether they were taken, and the tokens that are left.
+        """
 
 
 class Quotas(Protocol):
@@ -257,6 +280,9 @@ class Adapter(Protocol):
     """One way of clustering: a bus, a roster and what else the nodes share, started and stopped together.
 
     Whatever is asked of them may raise `txpusher.errors.ServiceUnavailable`; what is local goes on then.
+
+    Attributes:
+        outbox: what the nodes share about webhooks; None where there is one node, which needs to ask nobody.
     """
 
     bus: Bus
@@ -264,6 +290,8 @@ class Adapter(Protocol):
     quotas: Quotas
     last_events: LastEvents
     receipts: Receipts
+    limiter: Limiter | None
+    outbox: Outbox | None
 
     async def start(self, node: Node) -> None:
         """Connect; ``node`` is told what happens on the others."""

@@ -107,6 +107,8 @@ class PusherService(Embedded):
             teller(self._metrics.observer),
             config.webhook_delay,
             Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
+            self._adapter.outbox,
+            self._apps.by_id,
         )
         self._tell = tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
@@ -130,6 +132,7 @@ class PusherService(Embedded):
             self.registry,
             max_connections=config.max_connections,
             max_connects_per_minute=config.max_connects_per_minute,
+            limiter=self._adapter.limiter if config.shared_limits else None,
             strict=config.strict_handshake,
         )
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
@@ -179,6 +182,7 @@ class PusherService(Embedded):
                 config.trusted_hops,
                 config.cors_origins,
                 config.allow_reserved_events,
+                config.shared_limits,
             ),
         )
 
@@ -199,6 +203,7 @@ class PusherService(Embedded):
         super().startService()
         open_files = raise_open_files()
         self._public.listen()
+        self._port_label()  # known from the start, also to whoever asks only when nobody listens any more
         self._private.listen()
         self._admission.closing = False
         self._metrics.start()
@@ -228,6 +233,7 @@ class PusherService(Embedded):
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
         self.registry.outage.stop()
+        self.registry.quota.stop()
         await _tried(self._served.stop(), "The app store did not stop")
         self._metrics.stop()
         await self._private.stop_listening()

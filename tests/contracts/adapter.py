@@ -70,14 +70,14 @@ def awaited(test: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any],
     """Make a test of a coroutine: the case runs it in its own way, and stops the nodes it has started."""
 
     @wraps(test)
-    def run(case: AdapterContract) -> Any:
+    def run(case: Contract) -> Any:
         return case.finish(case.closing(test(case)))
 
     return run
 
 
-class AdapterContract:
-    """The tests. A case provides the four methods below."""
+class Contract:
+    """Makes nodes and runs tests. A case provides the four methods below."""
 
     def make_nodes(self, count: int) -> list[Adapter]:
         """Make so many adapters, not started, that belong together and to nobody else."""
@@ -112,6 +112,10 @@ class AdapterContract:
             await adapter.start(hearing)
             nodes.append(Node(adapter, hearing.received))
         return nodes
+
+
+class AdapterContract(Contract):
+    """The tests."""
 
     async def roster(self) -> Any:
         """Start one node and give its roster."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from txpusher.core.limits import Buckets, Standing, TokenBucket
+from txpusher.core.limits import Buckets, Standing, TokenBucket, standing_of
 
 
 def test_a_burst_and_no_more():
@@ -207,3 +207,18 @@ def test_strangers_do_not_fill_the_memory():
         assert not buckets.take("busy", 1).passed or owner == 0
         assert len(buckets) <= 10
     assert buckets.take("first", 1).passed
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cost", "standing"),
+    [
+        (10, 1, Standing(True, 10, 10, 0, 0)),
+        (4.5, 1, Standing(True, 10, 4, 1, 0)),
+        (0, 5, Standing(True, 10, 0, 1, 1)),
+        (-20, 1, Standing(True, 10, 0, 3, 3)),
+    ],
+)
+def test_the_standing_of_a_bucket_elsewhere(tokens, cost, standing):
+    """What somebody else has counted is told in the same words, debts as well."""
+    told = standing_of(passed=True, tokens=tokens, capacity=10, seconds=1, cost=cost)
+    assert told == standing

@@ -7,9 +7,11 @@ from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.occurrences import (
     CacheMissed,
     ChannelOccupied,
+    ChannelRestored,
     ChannelVacated,
     MemberAdded,
     MemberRemoved,
+    MemberRestored,
     MessageDropped,
 )
 from txpusher.core.outage import RETRY, Place
@@ -288,6 +290,38 @@ def test_who_left_and_is_back_was_never_gone(two):
     assert two.there.counts(ROOM) == (1, 1)
 
 
+@pytest.mark.parametrize("returned", [True, False], ids=["anew", "only missing"])
+def test_who_is_back_as_somebody_else(two, returned):
+    """One connection that leaves as one user and comes as another is a departure and an arrival."""
+    client, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    client.subscribe(ROOM, "zoe")
+    if returned:
+        two.back()
+    else:
+        two.adapter.error = None
+        two.clock.advance(RETRY)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), MemberAdded("1", ROOM, "zoe")]
+    assert member_events(bob) == [("member_removed", "ann"), ("member_added", "zoe")]
+    client.leave()
+    assert two.facts() == [MemberRemoved("1", ROOM, "zoe")]
+
+
+def test_who_was_somebody_else_for_a_moment(two):
+    """One who came as another user and is gone again leaves as the one whom the roster has."""
+    client = joined(two.here, "ann")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    client.subscribe(ROOM, "zoe")
+    client.leave()
+    two.back()
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), ChannelVacated("1", ROOM)]
+    assert two.there.counts(ROOM) == (0, 0)
+
+
 def test_who_is_back_before_the_leave_could_be_told(two):
     """A leave of an outage does not end a subscription that was made after it."""
     client = joined(two.here, "ann")
@@ -310,6 +344,39 @@ def test_a_roster_that_has_forgotten_everything(two):
     assert two.facts() == [MemberAdded("1", ROOM, "cid")]
     assert member_events(bob) == member_events(ann) == [("member_added", "cid")]
     assert two.there.counts(ROOM) == (3, 3)
+
+
+def test_what_a_roster_knows_again(two):
+    """Each node says what was there before, for those who keep what they told of it."""
+    for node in (two.here, two.there):
+        joined(node, "ann")
+        node.connect().subscribe("news")
+        node.connect().sign_in("ann")
+    two.away()
+    two.back(forgotten=True)
+    told = two.here.told + two.there.told
+    assert [fact for fact in told if isinstance(fact, (ChannelRestored, MemberRestored))] == [
+        ChannelRestored("1", ROOM),
+        MemberRestored("1", ROOM, "ann"),
+        ChannelRestored("1", "news"),
+    ] * 2
+
+
+def test_who_left_what_a_roster_knows_again(two):
+    """That somebody who left meanwhile was there is said, too: those who were told so are told of the end."""
+    ann = joined(two.here, "ann")
+    two.away()
+    ann.leave()
+    joined(two.here, "bob")
+    two.back(forgotten=True)
+    told = two.here.told.take(ChannelRestored, MemberRestored, *FACTS)
+    assert told[-3:] == [
+        ChannelRestored("1", ROOM),
+        MemberRestored("1", ROOM, "ann"),
+        MemberAdded("1", ROOM, "bob"),
+    ]
+    two.clock.advance(10)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann")]
 
 
 def test_who_left_a_roster_that_has_forgotten_everything(two):
@@ -419,6 +486,16 @@ def test_nothing_is_told_after_the_end(two):
     two.here.registry.outage.stop()
     two.away()
     joined(two.here, "ann")
+    two.here.registry.outage.stop()
+    assert not two.clock.getDelayedCalls()
+
+
+def test_those_who_left_are_not_told_of_after_the_end(two):
+    """Also not those whose end was to be told when all nodes have written themselves anew."""
+    client = joined(two.here, "ann")
+    two.away()
+    client.leave()
+    two.back(forgotten=True)
     two.here.registry.outage.stop()
     assert not two.clock.getDelayedCalls()
 

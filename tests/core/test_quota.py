@@ -82,12 +82,44 @@ def test_those_who_wait_for_an_answer_count():
     outcomes[2].trap(OverQuota)
 
 
+def test_nothing_is_told_after_the_end(cluster):
+    """A server that has stopped says no number any more."""
+    connect(cluster.one)
+    cluster.one.registry.quota.stop()
+    assert not cluster.clock.getDelayedCalls()
+
+
 def test_apps_without_a_quota_are_not_counted():
     """Nobody is asked about them."""
     cluster = Cluster(LateAdapter)
     connect(cluster.one, FREE).leave()
     assert "set" not in cluster.adapter.asked()
     assert now(cluster.one.registry.quota.has_place(FREE))
+
+
+@pytest.mark.parametrize("before", [Limits(), Limits(max_connections=9)])
+def test_a_quota_that_is_set_while_clients_are_there(cluster, before):
+    """They count a second later: each node says how many it has, also those that no client comes to any more."""
+    old = App("1", "key", "secret", limits=before)
+    for node in (cluster.one, cluster.one, cluster.two):
+        connect(node, old)
+    for node in (cluster.one, cluster.two):
+        node.registry.app_changed("1", APP)
+    cluster.clock.advance(SETTLING)
+    for node in (cluster.one, cluster.two):
+        with pytest.raises(OverQuota):
+            connect(node)
+
+
+def test_who_counts_when_an_app_changes(cluster):
+    """Those that count no more, or only now, are told to the others, too."""
+    connect(cluster.one, STRICT)
+    connect(cluster.one, STRICT)
+    loose = App("3", "strict-key", "secret", limits=APP.limits)
+    cluster.one.registry.app_changed("3", loose)
+    cluster.clock.advance(SETTLING)
+    with pytest.raises(OverQuota):
+        connect(cluster.two, loose)
 
 
 def test_while_the_others_cannot_be_asked(cluster):

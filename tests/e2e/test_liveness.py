@@ -92,9 +92,9 @@ def test_clients_are_sent_elsewhere(start, name):
 
 def test_while_draining(start):
     """New clients are turned away, and the health check says so before anybody is."""
-    server = start("--drain", "3")
-    # More than one slice, so that draining takes its time; all over connections that are there already.
-    clients = [server.connect() for _ in range(150)]
+    server = start("--drain", "5")
+    # Many slices, so that draining takes its time; all over connections that are there already.
+    clients = [server.connect() for _ in range(1000)]
     with HttpConnection(server.dial()) as health, HttpConnection(server.dial()) as late:
         assert health.ask("GET", "/up").status == 200
         late.socket.sendall(f"GET /app/{APP.key} HTTP/1.1\r\nHost: x\r\n".encode())

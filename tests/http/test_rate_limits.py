@@ -7,11 +7,11 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.task import Clock
 
-from tests.doubles import APP, limited
+from tests.doubles import APP, limited, now
 from tests.wire_doubles import Api, event, http, publish, signed
 from txpusher.core.limits import Standing
 from txpusher.core.occurrences import ApiCalled
-from txpusher.errors import TooManyRequests
+from txpusher.errors import ServiceUnavailable, TooManyRequests
 from txpusher.http.exchange import EMPTY, Answer, ApiRequest
 from txpusher.http.rate_limits import RateLimits, with_rate_headers
 from txpusher.model import App
@@ -329,15 +329,59 @@ def test_nobody_has_a_limit_by_default():
     """Without settings nothing is counted."""
     limits = RateLimits(Clock())
     request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
-    assert limits.call(request) is limits.publish(APP, 1000) is limits.read(APP) is None
+    for standing in (limits.call(request), limits.publish(APP, 1000), limits.read(APP)):
+        assert now(standing) is None
 
 
 def test_who_is_refused_is_told_by_an_error():
     """The error names the limit and has the headers."""
     limits = RateLimits(Clock(), 1)
     request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
-    assert limits.call(request) == Standing(True, 1, 0, 60, 60)
+    assert now(limits.call(request)) == Standing(True, 1, 0, 60, 60)
     with pytest.raises(TooManyRequests) as caught:
-        limits.call(request)
+        now(limits.call(request))
     assert caught.value.headers["Retry-After"] == "60"
     assert "203.0.113.7" not in caught.value.message
+
+
+class SharedBuckets:
+    """A limiter whose buckets several servers take from."""
+
+    def __init__(self):
+        self.asked, self.is_away = [], False
+
+    async def take(self, owner, capacity, seconds, cost):
+        if self.is_away:
+            raise ServiceUnavailable("Redis is away")
+        self.asked.append((owner, capacity, seconds, cost))
+        left = capacity - sum(spent for name, _, _, spent in self.asked if name == owner)
+        return left >= 0, max(left, 0)
+
+
+def test_all_nodes_together():
+    """With a limiter that nodes share, what one has let through counts on the other as well."""
+    buckets, app = SharedBuckets(), limited(max_backend_events_per_second=3)
+    here, there = (RateLimits(Clock(), 10, buckets) for _ in range(2))
+    assert now(here.publish(app, 2)) == Standing(True, 3, 1, 1, 1)
+    with pytest.raises(TooManyRequests):
+        now(there.publish(app, 2))
+    request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
+    assert now(here.call(request)).remaining == 9
+    assert now(there.call(request)).remaining == 8
+    now(there.read(limited(max_read_requests_per_second=5)))
+    assert [asked[:3] for asked in buckets.asked] == [
+        *[("publishes:1", 3, 1)] * 2,
+        *[("calls:203.0.113.7", 10, 60)] * 2,
+        ("reads:1", 5, 1),
+    ]
+
+
+def test_each_by_itself_while_the_others_are_away():
+    """While the limiter is away a node counts by itself."""
+    buckets, app = SharedBuckets(), limited(max_backend_events_per_second=1)
+    buckets.is_away = True
+    limits = RateLimits(Clock(), None, buckets)
+    assert now(limits.publish(app, 1)).passed
+    with pytest.raises(TooManyRequests):
+        now(limits.publish(app, 1))
+    assert buckets.asked == []

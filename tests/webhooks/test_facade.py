@@ -30,9 +30,10 @@ from txpusher.core.telling import teller
 from txpusher.interfaces import Health
 from txpusher.model import App, WebhookTarget
 from txpusher.protocol.signatures import sign
-from txpusher.webhooks.facade import LEAVING, Webhooks
+from txpusher.webhooks.facade import Webhooks
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.queue import Terms
+from txpusher.webhooks.receivers import LEAVING
 
 ALL = tuple(KINDS)
 URL = "http://a.example/hook"

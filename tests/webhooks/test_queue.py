@@ -532,3 +532,62 @@ def test_every_event_ends_once_and_in_order(steps, answers, terms, stop_after):
     assert accepted == sorted(accepted)
     assert all(len(events) <= (terms.size if terms.window else 1) for events in target.sent())
     assert target.is_idle()
+
+
+# Leaving it to others
+
+
+def abandon(target, seconds):
+    return Deferred.fromCoroutine(target.queue.abandon(seconds))
+
+
+def test_abandoned_while_it_waits():
+    """What waits for a window or for the next attempt is neither sent nor dropped."""
+    for terms, answers in ((Terms(5.0, 10, 100), ()), (ALONE, ("500",))):
+        target = Target(*answers, terms=terms)
+        target.put(1, 2)
+        target.turns()
+        before = len(target.requests)
+        assert abandon(target, 1).called
+        target.turns()
+        target.clock.advance(60)
+        assert len(target.requests) == before
+        assert target.report.of("dropped", "accepted") == []
+        assert target.clock.getDelayedCalls() == []
+
+
+def test_abandoned_before_anything_came():
+    """There is nothing to wait for."""
+    target = Target()
+    assert abandon(target, 1).called
+    assert target.is_idle()
+
+
+@pytest.mark.parametrize(
+    ("problem", "word"), [(None, ("accepted", [1])), ("500", ("failed", [1], "500"))]
+)
+def test_abandoned_while_a_request_is_under_way(problem, word):
+    """It may be answered, and is sent no more if it failed; nothing else is."""
+    target = Target(late=True)
+    target.put(1, 2)
+    target.turns()
+    abandoned = abandon(target, 1)
+    assert not abandoned.called
+    target.answer(problem)
+    assert abandoned.called
+    assert target.report == [word]
+    target.clock.advance(60)
+    assert target.sent() == [[1]]
+    assert target.clock.getDelayedCalls() == []
+
+
+def test_abandoned_in_a_hurry():
+    """When the time is over the request is cancelled, and nobody is told."""
+    target = Target(late=True)
+    target.put(1, 2)
+    target.turns()
+    abandoned = abandon(target, 1)
+    target.clock.advance(1)
+    assert abandoned.called
+    assert target.cancelled == [[1]]
+    assert target.report == []

@@ -1,5 +1,6 @@
 """One place for a worker."""
 
+import errno
 from types import SimpleNamespace
 
 import pytest
@@ -18,17 +19,19 @@ def place():
     """Make a slot, and remember what it starts and reports."""
 
     def launch(number):
+        if problems:
+            raise problems.pop()
         started.append(FakeWorker(number))
         return started[-1]
 
-    clock, started, told = Clock(), [], []
+    clock, started, told, problems = Clock(), [], [], []
     reports = Reports(
         lambda: told.append("changed"),
         told.append,
         lambda number, reason: told.append((number, reason)),
     )
     slot = Slot(1, launch, clock, PATIENCE, reports)
-    return SimpleNamespace(slot=slot, clock=clock, started=started, told=told)
+    return SimpleNamespace(slot=slot, clock=clock, started=started, told=told, problems=problems)
 
 
 @pytest.fixture
@@ -83,6 +86,32 @@ def test_workers_that_die_at_once(place):
         assert len(place.started) == before
         place.clock.advance(0.1)
         assert len(place.started) == before + 1
+
+
+def test_a_machine_that_cannot_start_it(place):
+    """A worker for which there is no process, descriptor or memory now is tried again, with growing pauses."""
+    place.problems += [OSError(errno.EMFILE, "Too many open files") for _ in range(2)]
+    with capturedLogs() as logs:
+        place.slot.start()
+        place.clock.advance(1)
+    assert [formatEvent(log) for log in logs] == [
+        f"Worker 1 cannot be started: Too many open files; another one is started in {wait} s"
+        for wait in (1.0, 2.0)
+    ]
+    assert not place.slot.serves
+    place.clock.advance(2)
+    place.started[0].serve()
+    assert place.slot.serves
+    assert (1, "died") not in place.told
+
+
+def test_stopping_one_that_could_not_be_started(place):
+    """Nothing is tried again after the stop."""
+    place.problems.append(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
+    with capturedLogs():
+        place.slot.start()
+    begin(place.slot.stop())
+    assert not place.clock.getDelayedCalls()
 
 
 def test_a_healthy_minute(place):
@@ -142,6 +171,17 @@ def test_a_new_one_that_does_not_serve(serving, way):
     assert serving.slot.serves
     assert old.orders == []
     assert (1, "replaced") not in serving.told
+
+
+def test_a_machine_that_cannot_start_a_new_one(serving):
+    """The worker there is stays, and the log says why."""
+    serving.problems.append(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    with capturedLogs() as logs:
+        replacing = Deferred.fromCoroutine(serving.slot.replace())
+    assert replacing.result is False
+    assert formatEvent(logs[0]) == "A new worker 1 cannot be started: Cannot allocate memory"
+    assert serving.slot.serves
+    assert serving.started[0].orders == []
 
 
 def test_replacing_one_that_is_dead(serving):

@@ -208,6 +208,19 @@ def test_replacing_twice_at_once(group):
     assert len(group.processes) == 3
 
 
+def test_replacing_after_an_error(group, monkeypatch):
+    """Whatever ends it, it may be tried again."""
+
+    async def replace():
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(group.service.slots[0], "replace", replace)
+        group.service.replace_workers().addErrback(lambda failure: failure.trap(RuntimeError))
+    group.service.replace_workers()
+    assert len(group.processes) == 3
+
+
 def test_replacing_that_fails(group):
     """The first that cannot be replaced ends it, and it can be tried again."""
     group.service.replace_workers()

@@ -14,7 +14,8 @@ from txpusher.interfaces import Envelope, Figures, Health, Joined, Left, Restore
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
 
 if TYPE_CHECKING:
-    from txpusher.interfaces import Clock, Node
+    from txpusher.interfaces import Clock, Limiter, Node
+    from txpusher.outbox import Outbox
 
 _NOBODY = Counts()
 
@@ -37,6 +38,9 @@ class Hub:
 
 class MemoryAdapter:
     """One node on a hub."""
+
+    outbox: Outbox | None = None
+    limiter: Limiter | None = None
 
     def __init__(self, hub: Hub) -> None:
         self.bus = MemoryBus(hub)

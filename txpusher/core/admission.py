@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from txpusher.core.limits import Buckets
+from txpusher.core.limits import MINUTE
+from txpusher.core.metering import Meter
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.errors import (
     AppDisabled,
@@ -30,12 +31,11 @@ from txpusher.protocol.origins import origin_allowed
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
-    from txpusher.interfaces import AppStore
+    from txpusher.interfaces import AppStore, Limiter
     from txpusher.model import App
 
 _log = Logger()
 
-MINUTE = 60.0
 LOGGED_ORIGINS = 1000
 """Refused origins that are logged, each once for an app; any number of others may be made up."""
 LOGGED_LENGTH = 200
@@ -50,6 +50,7 @@ class Admission:
         registry: counts the connections there are.
         max_connections: connections this process may have, or None.
         max_connects_per_minute: connections that one IP address may open, or None.
+        limiter: counts these for all nodes together; None counts for this one.
         strict: insist on well-formed ``protocol`` and ``version`` parameters.
 
     Attributes:
@@ -63,6 +64,7 @@ class Admission:
         *,
         max_connections: int | None = None,
         max_connects_per_minute: int | None = None,
+        limiter: Limiter | None = None,
         strict: bool = False,
     ) -> None:
         self.closing = False
@@ -70,7 +72,7 @@ class Admission:
         self._registry = registry
         self._max_connections = max_connections
         self._max_connects = max_connects_per_minute
-        self._connects = Buckets(registry.clock, MINUTE)
+        self._connects = Meter("connects", registry.clock, MINUTE, limiter)
         self._strict = strict
         self._origins = _RefusedOrigins()
 
@@ -95,7 +97,7 @@ class Admission:
 
     async def _app(self, handshake: Handshake) -> App:
         self._check_open()
-        self._check_rate(handshake.address)
+        await self._check_rate(handshake.address)
         key = check(handshake, strict=self._strict)
         try:
             app = await self._apps.by_key(key)
@@ -125,11 +127,11 @@ class Admission:
         if self.closing:
             raise ShuttingDown
 
-    def _check_rate(self, address: str | None) -> None:
+    async def _check_rate(self, address: str | None) -> None:
         limit = self._max_connects
         if limit is None or address is None:
             return
-        if not self._connects.take(address, limit).passed:
+        if not (await self._connects.take(address, limit)).passed:
             raise ConnectRateExceeded
 
     def _check_origin(self, app: App, origin: str | None) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from txpusher.interfaces import Clock
 
+MINUTE = 60.0
+
 MAX_BUCKETS = 100_000
 """Buckets that are kept at once, some 25 MB."""
 
@@ -104,6 +106,23 @@ class TokenBucket:
 
 def _whole(seconds: float) -> int:
     return ceil(seconds - _SLACK)
+
+
+def standing_of(
+    *, passed: bool, tokens: float, capacity: int, seconds: float, cost: float
+) -> Standing:
+    """Tell how far a bucket is used up that somebody else keeps.
+
+    Args:
+        passed: whether ``cost`` tokens were taken.
+        tokens: those that are left.
+        capacity: tokens it holds.
+        seconds: the time in which it fills.
+        cost: tokens that were asked for.
+    """
+    bucket = TokenBucket(capacity, 0, seconds)
+    bucket.take(0, capacity - tokens)
+    return bucket.standing(0, cost, passed=passed)
 
 
 class Buckets:

@@ -99,6 +99,13 @@ class ChannelVacated(NamedTuple):
     channel: str
 
 
+class ChannelRestored(NamedTuple):
+    """The roster had forgotten that a channel was occupied; a node that knew it has said so."""
+
+    app_id: str
+    channel: str
+
+
 class MemberAdded(NamedTuple):
     """A user's first connection joined a presence channel."""
 
@@ -109,6 +116,14 @@ class MemberAdded(NamedTuple):
 
 class MemberRemoved(NamedTuple):
     """A user's last connection left a presence channel."""
+
+    app_id: str
+    channel: str
+    user_id: str
+
+
+class MemberRestored(NamedTuple):
+    """The roster had forgotten that a user was on a presence channel; a node that knew it has said so."""
 
     app_id: str
     channel: str
@@ -203,8 +218,10 @@ Occurrence = (
     | Unsubscribed
     | ChannelOccupied
     | ChannelVacated
+    | ChannelRestored
     | MemberAdded
     | MemberRemoved
+    | MemberRestored
     | SubscriptionCountChanged
     | ClientEventSent
     | CacheMissed

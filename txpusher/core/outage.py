@@ -56,12 +56,13 @@ class Outage:
         self._registry = registry
         self._tell = tell
         self._retry: Call | None = None
+        self._settling: dict[object, Call] = {}
         self.joined: dict[Place, bool] = {}
         self.left: dict[Place, PresenceMember | None] = {}
 
-    def join(self, place: Place, error: ServiceUnavailable) -> None:
-        """Remember who joined while the roster was away."""
-        if place in self.left:
+    def join(self, place: Place, member: PresenceMember | None, error: ServiceUnavailable) -> None:
+        """Remember who joined while the roster was away; one who was somebody else before has left as well."""
+        if place in self.left and self.left[place] == member:
             del self.left[place]  # it is where the roster has it
         else:
             self.joined[place] = isinstance(error, Unanswered)
@@ -73,11 +74,26 @@ class Outage:
             self.left[place] = member
         self._later()
 
+    def settle(self, seconds: float) -> None:
+        """Tell who has left when all nodes have written themselves anew, after so many seconds."""
+        left = dict(self.left)
+        self.left.clear()
+        key = object()
+        self._settling[key] = self._registry.clock.callLater(seconds, self._settled, key, left)
+
+    def _settled(self, key: object, left: dict[Place, PresenceMember | None]) -> None:
+        del self._settling[key]
+        for place, member in left.items():
+            self.leave(place, member)
+        start_logged(self._tell_missing(), "Some who left during an outage are in the roster")
+
     def stop(self) -> None:
         """Tell nobody any more."""
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        for call in (self._retry, *self._settling.values()):
+            if call is not None:
+                call.cancel()
+        self._retry = None
+        self._settling.clear()
 
     def _later(self) -> None:
         if self._retry is None and (self.joined or self.left):
@@ -109,7 +125,8 @@ class Outage:
                     return Joined(False, False, False, UNKNOWN, ())
                 members[member.user_id] = member
                 self._tell_here(connection, channel, codec.member_added(channel.name, member))
-            self.join(Place(channel.app_id, channel.name, connection.socket_id), error)
+            place = Place(channel.app_id, channel.name, connection.socket_id)
+            self.join(place, member, error)
         return Joined(True, False, False, UNKNOWN, list(members.values()))
 
     def unsubscribe(

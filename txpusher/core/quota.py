@@ -14,6 +14,7 @@ from txpusher.errors import OverQuota, ServiceUnavailable
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
+    from txpusher.interfaces import Call
     from txpusher.model import App
 
 SETTLING = 1.0
@@ -31,7 +32,7 @@ class ConnectionQuota:
         self._registry = registry
         # Connections that wait for an answer, by app.
         self._entering: Counter[str] = Counter()
-        self._changed: set[str] = set()
+        self._changed: dict[str, Call] = {}
 
     async def enter(self, app: App) -> None:
         """Take a place for a connection that is about to be established.
@@ -65,8 +66,14 @@ class ConnectionQuota:
     def changed(self, app: App) -> None:
         """Note that this node has more or fewer connections than it said."""
         if app.limits.max_connections is not None and app.id not in self._changed:
-            self._changed.add(app.id)
-            self._registry.clock.callLater(SETTLING, self._tell_later, app.id)
+            later = self._registry.clock.callLater(SETTLING, self._tell_later, app.id)
+            self._changed[app.id] = later
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        for later in self._changed.values():
+            later.cancel()
+        self._changed.clear()
 
     async def tell(self, app_id: str) -> None:
         """Say how many connections there are.
@@ -84,7 +91,7 @@ class ConnectionQuota:
             return own <= quota
 
     def _tell_later(self, app_id: str) -> None:
-        self._changed.discard(app_id)
+        del self._changed[app_id]
         start_logged(self._tell_if_possible(app_id), "The other nodes do not know a free place")
 
     async def _tell_if_possible(self, app_id: str) -> None:

@@ -173,6 +173,7 @@ class ChannelRegistry:
             connection.app_changed(app)
         if not app.authorized_connections_only:
             local.unauthorized.clear()
+        self.quota.changed(app)  # a quota may be new, or count others than before
         if not app.enabled:
             self._send_away(local, AppDisabled())
 

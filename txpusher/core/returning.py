@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
 from txpusher.core.counting import count_changed, count_departed
-from txpusher.core.occurrences import ChannelOccupied, MemberAdded
+from txpusher.core.occurrences import (
+    ChannelOccupied,
+    ChannelRestored,
+    MemberAdded,
+    MemberRestored,
+)
 from txpusher.core.outage import Place
-from txpusher.core.running import start_logged, together
+from txpusher.core.running import together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -49,6 +54,10 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
     Raises:
         ServiceUnavailable: the roster is away again; everything has to be written once more.
     """
+    await _leave_as_before(registry)
+    if forgotten:
+        # First, as what was there before is not new.
+        await _keep_left(registry, settling)
     for local in list(registry.apps.values()):
         known = [c for c in local.channels.values() if c.kind is not Kind.WATCHLIST]
         for begin in range(0, len(known), CHANNELS_AT_ONCE):
@@ -56,9 +65,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
                 _write_channel(registry, channel, forgotten=forgotten)
                 for channel in known[begin : begin + CHANNELS_AT_ONCE]
             )
-    if forgotten:
-        await _keep_left(registry, settling)
-    else:
+    if not forgotten:
         await _find_ghosts(registry)
         await _leave(registry)
     for app_id, local in list(registry.apps.items()):
@@ -68,6 +75,7 @@ async def write_anew(registry: ChannelRegistry, *, forgotten: bool, settling: fl
 
 async def write_missing(registry: ChannelRegistry) -> None:
     """Write only what the roster could not be told; raises as `write_anew`."""
+    await _leave_as_before(registry)
     for place in list(registry.outage.joined):
         local = registry.apps[place.app_id]
         channel, connection = (
@@ -97,7 +105,9 @@ async def _write(
     restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
     for one in there:
         registry.outage.joined.pop(_place(channel, one), None)
-    if not quiet:
+    if quiet:
+        _tell_restored(registry, channel.app_id, channel.name, sockets)
+    else:
         await _tell_arrivals(registry, channel, restored)
 
 
@@ -114,6 +124,20 @@ def _is_on(connection: Connection, channel: Channel) -> bool:
 
 def _member(connection: Connection, channel: Channel) -> PresenceMember | None:
     return connection.subscriptions.get(channel.name, (None, None))[1]
+
+
+def _tell_restored(
+    registry: ChannelRegistry,
+    app_id: str,
+    name: str,
+    sockets: Sequence[tuple[str, PresenceMember | None]],
+) -> None:
+    # Every node says what it knows: another one may have written somebody before who is new.
+    if kind_of(name) is Kind.USER or not sockets:
+        return
+    registry.tell(ChannelRestored(app_id, name))
+    for user_id in {member.user_id: None for _, member in sockets if member is not None}:
+        registry.tell(MemberRestored(app_id, name, user_id))
 
 
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
@@ -139,18 +163,17 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
     # Were they taken away at once, channels would seem vacant whose other subscribers are not written yet.
     left = registry.outage.left
     for place, member in list(left.items()):
-        await registry.adapter.roster.restore(
-            place.app_id, place.channel, [(place.socket_id, member)]
-        )
+        app_id, name, socket_id = place
+        await registry.adapter.roster.restore(app_id, name, [(socket_id, member)])
+        _tell_restored(registry, app_id, name, [(socket_id, member)])
     if left:
-        registry.clock.callLater(settling, _leave_later, registry, dict(left))
-        left.clear()
+        registry.outage.settle(settling)
 
 
-def _leave_later(registry: ChannelRegistry, left: dict[Place, PresenceMember | None]) -> None:
-    for place, member in left.items():
-        registry.outage.leave(place, member)
-    start_logged(write_missing(registry), "Some who left during an outage are in the roster")
+async def _leave_as_before(registry: ChannelRegistry) -> None:
+    # Who is on a channel again as somebody else: the roster takes nobody in the place of another.
+    for place in [place for place in registry.outage.left if place in registry.outage.joined]:
+        await _leave_one(registry, place)
 
 
 async def _find_ghosts(registry: ChannelRegistry) -> None:
@@ -168,10 +191,16 @@ async def _leave(registry: ChannelRegistry) -> None:
     left = registry.outage.left
     while left:
         place = next(iter(left))
-        if not _is_back(registry, place):
-            answer = await registry.adapter.roster.leave(*place)
-            await _tell_departure(registry, place, answer)
-        left.pop(place, None)
+        if _is_back(registry, place):
+            del left[place]
+        else:
+            await _leave_one(registry, place)
+
+
+async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
+    answer = await registry.adapter.roster.leave(*place)
+    registry.outage.left.pop(place, None)
+    await _tell_departure(registry, place, answer)
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:

@@ -43,7 +43,7 @@ async def _come(connection: Connection, channel: Channel, user: User) -> None:
     try:
         joined = await registry.adapter.roster.join(app.id, channel.name, connection.socket_id)
     except ServiceUnavailable as error:
-        registry.outage.join(Place(app.id, channel.name, connection.socket_id), error)
+        registry.outage.join(Place(app.id, channel.name, connection.socket_id), None, error)
         return
     if joined.first_in_channel:
         await watchlists.came_online(registry, app, user.id)

@@ -39,7 +39,7 @@ class Channels:
         query = dict(parse_query(request.query))
         prefix, info = query.get("filter_by_prefix", ""), api.parse_info(query.get("info"))
         api.check_channel_list_info(prefix, info)
-        standing = self._limits.read(app)
+        standing = await self._limits.read(app)
         channels = await self._adapter.roster.channels(app.id, prefix)
         answers = {
             name: api.counts_answer(kind_of(name), counts, info)
@@ -58,7 +58,7 @@ class Channels:
         kind = api.check_channel(channel, app.limits)
         info = api.parse_info(dict(parse_query(request.query)).get("info"))
         api.check_channel_info(kind, info)
-        standing = self._limits.read(app)
+        standing = await self._limits.read(app)
         (counts,) = await self._adapter.roster.counts(app.id, [channel])
         answer: dict[str, Any] = {"occupied": counts.subscriptions > 0}
         answer |= api.counts_answer(kind, counts, info)
@@ -75,6 +75,6 @@ class Channels:
         """
         if not api.check_channel(channel, app.limits).is_presence:
             raise BadRequest("The channel must be a presence channel")
-        standing = self._limits.read(app)
+        standing = await self._limits.read(app)
         members = await self._adapter.roster.members(app.id, channel)
         return json_answer({"users": [{"id": member.user_id} for member in members]}, standing)

@@ -81,7 +81,7 @@ class Events:
 
     async def _publish(self, app: App, publication: Publication) -> Answer:
         event, info, _ = publication
-        standing = self._limits.publish(app, len(event.channels))
+        standing = await self._limits.publish(app, len(event.channels))
         await self._registry.publish(app, (event,))
         if not info:
             return EMPTY if standing is None else EMPTY._replace(standing=standing)
@@ -103,7 +103,7 @@ class Events:
         self, app: App, batch: Sequence[Publication], new: Sequence[int]
     ) -> Answer:
         """Publish the items at these positions; the answer is about all."""
-        standing = self._limits.publish(app, len(new))
+        standing = await self._limits.publish(app, len(new))
         await self._registry.publish(app, [batch[i].event for i in new])
         if not any(publication.info for publication in batch):
             return EMPTY if standing is None else EMPTY._replace(standing=standing)

@@ -45,6 +45,7 @@ class ApiOptions(NamedTuple):
     trusted_hops: int
     cors_origins: tuple[str, ...]
     allow_reserved_events: bool
+    shared_limits: bool
 
 
 class HttpApi:
@@ -83,7 +84,8 @@ class HttpApi:
             "max_request_size": options.max_request_size,
             "address_of": look if options.max_calls_per_minute else None,
         }
-        limits = RateLimits(reactor, options.max_calls_per_minute)
+        limiter = registry.adapter.limiter if options.shared_limits else None
+        limits = RateLimits(reactor, options.max_calls_per_minute, limiter)
         calls = Calls(Authenticator(apps, time.time, options.path_prefix), apps, limits, tell)
         keys = Idempotency(registry.adapter.receipts, reactor)
         events = Events(registry, limits, keys, allow_reserved=options.allow_reserved_events)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.core.limits import Buckets, Standing
+from txpusher.core.limits import MINUTE, Standing
+from txpusher.core.metering import Meter
 from txpusher.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from txpusher.http.exchange import Answer, ApiRequest
-    from txpusher.interfaces import Clock
+    from txpusher.interfaces import Clock, Limiter
     from txpusher.model import App
-
-MINUTE = 60.0
 
 
 class RateLimits:
@@ -26,15 +25,21 @@ class RateLimits:
     Args:
         clock: tells the time.
         calls_per_minute: calls that one IP address may make, or None.
+        limiter: counts for all nodes together; None counts for this one.
     """
 
-    def __init__(self, clock: Clock, calls_per_minute: int | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        calls_per_minute: int | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
         self._per_minute = calls_per_minute
-        self._addresses = Buckets(clock, MINUTE)
-        self._publishes = Buckets(clock, 1)
-        self._reads = Buckets(clock, 1)
+        self._addresses = Meter("calls", clock, MINUTE, limiter)
+        self._publishes = Meter("publishes", clock, 1, limiter)
+        self._reads = Meter("reads", clock, 1, limiter)
 
-    def call(self, request: ApiRequest) -> Standing | None:
+    async def call(self, request: ApiRequest) -> Standing | None:
         """Count a call of an IP address; None when it has no limit, or the address is not known.
 
         Raises:
@@ -44,12 +49,12 @@ class RateLimits:
         if limit is None or request.address is None:
             return None
         return _passed(
-            self._addresses.take(request.address, limit),
+            await self._addresses.take(request.address, limit),
             f"This IP address made more than {limit} calls a minute "
             "(option --max-api-calls-per-minute)",
         )
 
-    def publish(self, app: App, channels: int) -> Standing | None:
+    async def publish(self, app: App, channels: int) -> Standing | None:
         """Count a publish of an app; None when it has no limit.
 
         Args:
@@ -63,12 +68,12 @@ class RateLimits:
         if limit is None or not channels:
             return None
         return _passed(
-            self._publishes.take(app.id, limit, channels),
+            await self._publishes.take(app.id, limit, channels),
             f"This app publishes more than {limit} events a second, each counted once for every channel "
             "(setting max_backend_events_per_second)",
         )
 
-    def read(self, app: App) -> Standing | None:
+    async def read(self, app: App) -> Standing | None:
         """Count a question of an app; None when it has no limit.
 
         Raises:
@@ -78,7 +83,7 @@ class RateLimits:
         if limit is None:
             return None
         return _passed(
-            self._reads.take(app.id, limit),
+            await self._reads.take(app.id, limit),
             f"This app asks more than {limit} questions a second (setting max_read_requests_per_second)",
         )
 

@@ -73,16 +73,11 @@ def parse_query(query: str) -> list[tuple[str, str]]:
 
     Values are decoded once by form rules, as the libraries sign the text before it was encoded.
     """
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            pairs.append((_decoded(name).lower(), _decoded(value)))
-    return pairs
-
-
-def _decoded(text: str) -> str:
-    return unquote_plus(text) if "%" in text or "+" in text else text
+    parts = [part.partition("=") for part in query.split("&") if part]
+    # The query of a publish has nothing to decode, and asking so of each text would cost a microsecond.
+    if "%" in query or "+" in query:
+        parts = [(unquote_plus(name), equals, unquote_plus(value)) for name, equals, value in parts]
+    return [(name.lower(), value) for name, _, value in parts]
 
 
 def request_text(method: str, path: str, query: Iterable[tuple[str, str]]) -> str:
@@ -93,8 +88,8 @@ def request_text(method: str, path: str, query: Iterable[tuple[str, str]]) -> st
         path: as requested, not decoded, without the query.
         query: decoded pairs with names in lower case; ``auth_signature`` is left out here.
     """
-    signed = sorted((pair for pair in query if pair[0] != "auth_signature"), key=itemgetter(0))
-    return f"{method}\n{path}\n" + "&".join(f"{name}={value}" for name, value in signed)
+    signed = sorted([pair for pair in query if pair[0] != "auth_signature"], key=itemgetter(0))
+    return f"{method}\n{path}\n" + "&".join([f"{name}={value}" for name, value in signed])
 
 
 def body_md5(body: bytes) -> str:

@@ -16,12 +16,14 @@ class WebhookEvent(NamedTuple):
         text: the event as JSON.
         time_ms: when it was created, in unix milliseconds.
         created: the same in seconds of the clock that never goes back.
+        id: in the queue that the nodes of a cluster share, if it is in one.
     """
 
     kind: str
     text: str
     time_ms: int
     created: float
+    id: bytes = b""
 
 
 def write(kind: str, fields: Mapping[str, Any]) -> str:

@@ -2,47 +2,42 @@
 
 Three steps that know each other by one function each: `Decider` hears occurrences and says which events follow; the
 `TargetQueue` of every target that wants an event keeps it until it is accepted or given up; a `RequestSender` makes one
-HTTP request.
+HTTP request. Where nodes share an outbox, `Sharing` stands between the first two, for what depends on the others.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from txpusher.interfaces import Health
+from txpusher.outbox import Queue
+from txpusher.webhooks.background import run
 from txpusher.webhooks.deciding import Decider
 from txpusher.webhooks.event import WebhookEvent, write
 from txpusher.webhooks.kinds import KINDS
-from txpusher.webhooks.receiver import Receiver, Surroundings
+from txpusher.webhooks.receiver import Surroundings
+from txpusher.webhooks.receivers import Receivers
+from txpusher.webhooks.sharing import LOOKS, Sharing
 
 if TYPE_CHECKING:
     from txpusher.core.occurrences import Occurrence
-    from txpusher.interfaces import Call, Clock
+    from txpusher.interfaces import Clock
     from txpusher.model import App
+    from txpusher.outbox import Outbox
     from txpusher.webhooks.queue import Terms
+    from txpusher.webhooks.receiver import Receiver
     from txpusher.webhooks.request import RequestSender
 
 _log = Logger()
 
 
-LEAVING = 5.0
-"""Seconds, beside the delay, in which the receivers of an app that is gone or off are told that its clients leave."""
-
-
-class _Known(NamedTuple):
-    """An app as it was last seen, and its receivers in the order of its targets."""
-
-    app: App | None
-    receivers: list[Receiver]
-
-    @property
-    def is_served(self) -> bool:
-        return self.app is not None and self.app.enabled
+async def _nobody(_: str) -> None:
+    """Know no app."""
 
 
 class Webhooks:
@@ -57,6 +52,8 @@ class Webhooks:
         tell: hears what becomes of events.
         delay: seconds before it is told that somebody is gone.
         terms: how targets are served that do not say it themselves.
+        outbox: what the nodes of a cluster share; None where there is one node.
+        ask: gives an app that ``app_of`` does not know, or None; for queues that other nodes have filled.
 
     Attributes:
         hears: what it reacts to.
@@ -72,39 +69,77 @@ class Webhooks:
         tell: Callable[[Occurrence], None],
         delay: float,
         terms: Terms,
+        outbox: Outbox | None = None,
+        ask: Callable[[str], Awaitable[App | None]] | None = None,
     ) -> None:
         self._app_of = app_of
         self._clock = clock
         self._time = time
-        self._leaving = delay + LEAVING
         self._around = Surroundings(sender, clock, random, tell, terms)
-        self._decider = Decider(clock, delay, self._decided)
-        self._known: dict[str, _Known] = {}
-        self._leaves: dict[str, Call] = {}
-        self.hears: dict[type, Callable[[Any], None]] = dict.fromkeys(
-            self._decider.concerns, self._heard
+        self._receivers = Receivers(self._around, self._ended, delay)
+        self._ask = ask or _nobody
+        self._sharing: Sharing | None = None
+        self.hears: dict[type, Callable[[Any], None]]
+        if outbox is None:
+            self._decider = Decider(clock, delay, self._decided)
+            self.hears = dict.fromkeys(self._decider.concerns, self._heard)
+        else:
+            self._share(outbox, delay)
+
+    def _share(self, outbox: Outbox, delay: float) -> None:
+        around = self._around
+        alone = {name: kind for name, kind in KINDS.items() if kind.occurrence not in LOOKS}
+        self._decider = Decider(around.clock, 0, self._decided, alone)
+        self._sharing = Sharing(
+            outbox,
+            around.clock,
+            around.random,
+            around.tell,
+            delay,
+            around.terms.room,
+            self._ask_receivers,
         )
+        self.hears = dict.fromkeys(self._decider.concerns | LOOKS, self._heard)
 
     # What happens
 
     def _heard(self, occurrence: Any) -> None:
-        # On the hot path of every app: one without webhooks costs these few lines.
         app = self._app_of(occurrence.app_id)
-        known = self._known.get(occurrence.app_id)
-        if known is None or known.app is not app:
-            known = self._learn(occurrence.app_id, app)
+        if app is None and self._sharing is not None:
+            run(self._heard_for_others, occurrence)
+        else:
+            self._hear(occurrence, self._receivers.of(occurrence.app_id, app))
+
+    async def _heard_for_others(self, occurrence: Any) -> None:
+        # Of a dead node: nobody of this app was ever connected to this one.
+        self._hear(occurrence, await self._ask_receivers(occurrence.app_id))
+
+    def _hear(self, occurrence: Any, receivers: Sequence[Receiver]) -> None:
         # The channels of signed-in users are the server's own affair.
-        if known.receivers and not occurrence.channel.startswith("#"):
+        if not receivers or occurrence.channel.startswith("#"):
+            return
+        if self._sharing is not None and type(occurrence) in LOOKS:
+            self._sharing.look(occurrence, receivers)
+        else:
             self._decider.hear(occurrence)
 
     def _decided(self, kind: str, occurrence: Any) -> None:
-        known = self._known[occurrence.app_id]
-        queues = [r.queue for r in known.receivers if r.wants(kind, occurrence.channel)]
-        if queues:
-            text = write(kind, KINDS[kind].fields(occurrence))
-            event = WebhookEvent(kind, text, int(self._time() * 1000), self._clock.seconds())
-            for queue in queues:
-                queue.put(event)
+        app_id = occurrence.app_id
+        known = self._receivers.known(app_id)
+        receivers = [one for one in known if one.wants(kind, occurrence.channel)]
+        if not receivers:
+            return
+        text = write(kind, KINDS[kind].fields(occurrence))
+        if self._sharing is not None:
+            self._sharing.put(app_id, kind, text, receivers)
+            return
+        event = WebhookEvent(kind, text, int(self._time() * 1000), self._clock.seconds())
+        for receiver in receivers:
+            receiver.queue.put(event)
+
+    async def _ask_receivers(self, app_id: str) -> Sequence[Receiver]:
+        app = self._app_of(app_id) or await self._ask(app_id)
+        return self._receivers.of(app_id, app)
 
     # Apps that change
 
@@ -115,103 +150,83 @@ class Webhooks:
             app_id: the app.
             app: None when it is gone.
         """
-        if app_id in self._known:
-            self._learn(app_id, app)
+        self._receivers.changed(app_id, app)
 
-    def _learn(self, app_id: str, app: App | None) -> _Known:
-        """Find the receivers of an app's targets; the same address is the same receiver."""
-        left: dict[str, list[Receiver]] = {}
-        before = self._known.get(app_id)
-        if before and before.receivers and not (app is not None and app.enabled):
-            return self._leave(app_id, before._replace(app=app), was_served=before.is_served)
-        leave = self._leaves.pop(app_id, None)
-        if leave is not None:
-            leave.cancel()  # it is back in time
-        for receiver in before.receivers if before else ():
-            left.setdefault(receiver.target.url, []).append(receiver)
-        known = _Known(app, self._receivers(app, left) if app is not None and app.enabled else [])
-        self._known[app_id] = known
-        self._end(app_id, [receiver for receivers in left.values() for receiver in receivers])
-        return known
-
-    def _leave(self, app_id: str, known: _Known, *, was_served: bool) -> _Known:
-        """Go on with the receivers of an app that is gone or off until they know that its clients are."""
-        self._known[app_id] = known
-        if was_served:
-            self._leaves[app_id] = self._clock.callLater(self._leaving, self._left, app_id)
-        return known
-
-    def _left(self, app_id: str) -> None:
-        del self._leaves[app_id]
-        known = self._known[app_id]
-        self._known[app_id] = _Known(known.app, [])
-        self._end(app_id, known.receivers)
-
-    @staticmethod
-    def _end(app_id: str, receivers: list[Receiver]) -> None:
-        for receiver in receivers:
+    def _ended(self, app_id: str, receiver: Receiver, last: bool) -> None:
+        if self._sharing is None:
             receiver.queue.end("target_removed")
-        lost = sum(receiver.queue.left for receiver in receivers)
-        if lost:
-            _log.warn(
-                "{number} webhook events of app {app_id} are lost: their targets are not configured any more",
-                number=lost,
-                app_id=app_id,
-            )
-
-    def _receivers(self, app: App, there: dict[str, list[Receiver]]) -> list[Receiver]:
-        """Take the receivers of an app's targets out of those that are there, or make them."""
-        receivers = []
-        for position, target in enumerate(app.webhooks, 1):
-            same = there.get(target.url)
-            if same:
-                receiver = same.pop(0)
-                receiver.adopt(app, target, position)
-            else:
-                receiver = Receiver(app, target, position, self._around)
-            receivers.append(receiver)
-        return receivers
+            if receiver.queue.left:
+                _log.warn(
+                    "{number} webhook events of app {app_id} are lost: their target is not configured any more",
+                    number=receiver.queue.left,
+                    app_id=app_id,
+                )
+        else:
+            self._sharing.ended(app_id, receiver, last)
 
     # For the metrics and the health
 
     def waiting(self) -> dict[tuple[str, str], int]:
-        """Count the events that are not accepted yet, by app id and kind; zeros for kinds that targets want."""
+        """Count the events that are not accepted yet, by app id and kind; zeros for kinds that targets want.
+
+        Where nodes share an outbox, those of the queues that this node works off.
+        """
         numbers: Counter[tuple[str, str]] = Counter()
-        for app_id, known in self._known.items():
-            for receiver in known.receivers:
-                numbers.update(dict.fromkeys(((app_id, k) for k in receiver.target.event_types), 0))
-                numbers.update((app_id, event.kind) for event in receiver.queue)
+        for app_id, _, receiver in self._receivers:
+            numbers.update(dict.fromkeys(((app_id, k) for k in receiver.target.event_types), 0))
+            numbers.update(self._lengths(app_id, receiver))
         return dict(numbers)
+
+    def _lengths(self, app_id: str, receiver: Receiver) -> dict[tuple[str, str], int]:
+        if self._sharing is None:
+            return Counter((app_id, event.kind) for event in receiver.queue)
+        kinds = self._sharing.lengths.get(Queue(app_id, receiver.name), {})
+        return {(app_id, kind): number for kind, number in kinds.items()}
 
     def health(self) -> Health:
         """Tell whether a receiver is so far behind that more than half of its queue is taken."""
-        for app_id, known in self._known.items():
-            for position, receiver in enumerate(known.receivers, 1):
-                if receiver.queue.is_filling:
-                    detail = f"webhook target {position} of app {app_id} is behind"
-                    return Health(ok=False, detail=detail)
+        for app_id, position, receiver in self._receivers:
+            # What is under way needs no room.
+            waiting = sum(self._lengths(app_id, receiver).values())
+            if (
+                receiver.queue.is_filling
+                or waiting > receiver.queue.terms.room / 2 + receiver.queue.size
+            ):
+                detail = f"webhook target {position} of app {app_id} is behind"
+                return Health(ok=False, detail=detail)
         return Health()
 
     # Starting and stopping
 
     def start(self) -> None:
         """Begin, or begin again."""
-        self._known = {}
+        self._receivers.clear()
         self._decider.open()
+        if self._sharing is not None:
+            self._sharing.start()
 
     def close(self) -> None:
-        """Wait for nobody's return any more: the server is about to send its clients away."""
+        """Wait for nobody's return any more: the server is about to send its clients away.
+
+        Where nodes share an outbox they may come back to another node, and go on being waited for.
+        """
         self._decider.close()
 
     async def stop(self, seconds: float) -> None:
-        """Send what waits, for as long as that at most; the rest is dropped and logged as a number."""
+        """Send what waits, for as long as that at most; the rest is dropped and logged as a number.
+
+        Where nodes share an outbox, what waits there is left to the others.
+        """
         self.close()
-        for leave in self._leaves.values():
-            leave.cancel()
-        self._leaves = {}
-        queues = [r.queue for known in self._known.values() for r in known.receivers]
-        await gatherResults([Deferred.fromCoroutine(queue.finish(seconds)) for queue in queues])
+        self._receivers.stop()
+        left = await (
+            self._finish(seconds) if self._sharing is None else self._sharing.stop(seconds)
+        )
         self._around.sender.close()
-        left = sum(queue.left for queue in queues)
         if left:
             _log.warn("{number} webhook events could not be sent before the stop", number=left)
+
+    async def _finish(self, seconds: float) -> int:
+        queues = [receiver.queue for _, _, receiver in self._receivers]
+        await gatherResults([Deferred.fromCoroutine(queue.finish(seconds)) for queue in queues])
+        return sum(queue.left for queue in queues)

@@ -94,6 +94,7 @@ class TargetQueue:
         self._work: Deferred[None] | None = None
         self._until = inf  # when it has to end
         self._reason = ""  # why it has ended
+        self._abandoned = False
 
     def __iter__(self) -> Iterator[WebhookEvent]:
         """Give the events that are not accepted yet, oldest first."""
@@ -118,7 +119,7 @@ class TargetQueue:
             self._is_working = True
             self._work = Deferred.fromCoroutine(self._work_off())
             self._work.addErrback(lambda failure: _log.failure("Bug while sending", failure))
-        elif len(self._waiting) >= self._size:
+        elif len(self._waiting) >= self.size:
             self._window.cut_short()
 
     async def finish(self, seconds: float) -> None:
@@ -127,13 +128,34 @@ class TargetQueue:
         cut = self._clock.callLater(seconds, self.end, "stopped")
         self._window.cut_short()
         self._backoff.cut_short()
+        await self._worked_off()
+        if not self._reason:
+            cut.cancel()
+            self.end("stopped")
+
+    async def abandon(self, seconds: float) -> None:
+        """Send nothing more and drop nothing: somebody else goes on. What is under way has as many seconds left."""
+        self._abandoned = True
+        self._until = self._clock.seconds() + seconds
+        self._waiting.clear()
+        self._bytes = 0
+        self._window.cut_short()
+        self._backoff.cut_short()
+        if self._request is not None:
+            cut = self._clock.callLater(seconds, self._cut)
+            await self._worked_off()
+            if self._clock.seconds() < self._until:
+                cut.cancel()
+
+    def _cut(self) -> None:
+        if self._request is not None:
+            self._request.cancel()
+
+    async def _worked_off(self) -> None:
         if self._is_working and self._work is not None:
             ended: Deferred[None] = Deferred()
             self._work.addBoth(lambda _: ended.callback(None))
             await ended
-        if not self._reason:
-            cut.cancel()
-            self.end("stopped")
 
     def end(self, reason: str) -> None:
         """Send nothing more; what waits is dropped for this reason, and so is what comes."""
@@ -141,14 +163,13 @@ class TargetQueue:
         self._drop(reason)
         self._window.cut_short()
         self._backoff.cut_short()
-        if self._request is not None:
-            self._request.cancel()
+        self._cut()
 
     # Working it off
 
     async def _work_off(self) -> None:
         try:
-            while self._waiting or self._batch:
+            while (self._waiting or self._batch) and not self._abandoned:
                 self._drop_expired()
                 if not self._batch and self._waiting:
                     await self._window.wait(self._window_left())
@@ -167,7 +188,8 @@ class TargetQueue:
             self._report.expired(expired)
 
     @property
-    def _size(self) -> int:
+    def size(self) -> int:
+        """How many events a request has at most."""
         return self.terms.size if self.terms.window else 1
 
     def _next(self) -> WebhookEvent:
@@ -176,13 +198,13 @@ class TargetQueue:
         return event
 
     def _window_left(self) -> float:
-        if self._until < inf or len(self._waiting) >= self._size:
+        if self._until < inf or len(self._waiting) >= self.size:
             return 0
         return max(0, self._waiting[0].created + self.terms.window - self._clock.seconds())
 
     def _take(self) -> None:
         size = 0
-        while self._waiting and len(self._batch) < self._size:
+        while self._waiting and len(self._batch) < self.size:
             size += len(self._waiting[0].text)
             if self._batch and size > MOST_BYTES_OF_REQUEST:
                 break
@@ -211,9 +233,12 @@ class TargetQueue:
             self._report.accepted(self._batch)
             self._batch, self._failures = [], 0
             return
+        if self._abandoned and problem == "cancelled":
+            return
         self._report.failed(self._batch, problem)
         self._failures += 1
-        await self._wait_for_retry()
+        if not self._abandoned:
+            await self._wait_for_retry()
 
     async def _wait_for_retry(self) -> None:
         seconds = pause_after(self._failures, self._random)

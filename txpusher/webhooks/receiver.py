@@ -42,22 +42,32 @@ class Receiver:
     Args:
         app, target, position: as for `adopt`.
         around: see `Surroundings`.
+        name: of its queue, where the nodes of a cluster share that.
 
     Attributes:
+        name: as given.
         target: its settings.
         wants: tells whether it wants a kind of event for a channel, see `Filter`.
+        reporter: hears what becomes of that.
         queue: what waits for it.
     """
 
     def __init__(
-        self, app: App, target: WebhookTarget, position: int, around: Surroundings
+        self, app: App, target: WebhookTarget, position: int, around: Surroundings, name: str = ""
     ) -> None:
+        self.name = name
         self._around = around
-        self._reporter = Reporter(app.id, around.clock, around.tell)
-        self.queue = TargetQueue(
-            around.terms, self._deliver, around.clock, around.random, self._reporter
-        )
+        self.reporter = Reporter(app.id, around.clock, around.tell)
+        self.queue = self._queue(around.terms)
         self.adopt(app, target, position)
+
+    def begin_anew(self) -> None:
+        """Take another queue, as the old one is abandoned."""
+        self.queue = self._queue(self.queue.terms)
+
+    def _queue(self, terms: Terms) -> TargetQueue:
+        around = self._around
+        return TargetQueue(terms, self._deliver, around.clock, around.random, self.reporter)
 
     def adopt(self, app: App, target: WebhookTarget, position: int) -> None:
         """Go on with these settings; what waits stays.
@@ -69,7 +79,7 @@ class Receiver:
         """
         self._app, self.target = app, target
         self.wants = Filter(target).wants
-        self._reporter.name(target, position)
+        self.reporter.name(target, position)
         usual = self._around.terms
         self.queue.terms = Terms(
             usual.window if target.batch_window is None else target.batch_window,

@@ -30,12 +30,16 @@ class Reporter:
         app_id: whose target it is.
         clock: measures how long events were under way.
         tell: hears every occurrence.
+
+    Attributes:
+        finished: is called with events that are accepted or dropped.
     """
 
     def __init__(self, app_id: str, clock: Clock, tell: Callable[[Occurrence], None]) -> None:
         self._app_id = app_id
         self._clock = clock
         self._tell = tell
+        self.finished: Callable[[Sequence[WebhookEvent]], None] = lambda _: None
         self._position = 0
         self._host = ""
         self._failing = False
@@ -53,6 +57,7 @@ class Reporter:
         if self._failing:
             self._failing = False
             self._line(LogLevel.info, "takes webhooks again")
+        self.finished(events)
 
     def retried(self, events: Sequence[WebhookEvent]) -> None:
         """They are being sent again."""
@@ -76,6 +81,7 @@ class Reporter:
         """They will not be sent any more."""
         for event in events:
             self._tell(WebhookDropped(self._app_id, event.kind, reason))
+        self.finished(events)
 
     def expired(self, events: Sequence[WebhookEvent]) -> None:
         """They are too old to be sent."""

@@ -75,9 +75,13 @@ class Slot:
         return self.worker is not None and self.worker.ready.come
 
     def start(self) -> None:
-        """Start a worker."""
+        """Start a worker; when the machine cannot, it is tried again like one that has ended at once."""
         self._retry = None
-        self.worker = worker = self._started()
+        try:
+            self.worker = worker = self._started()
+        except OSError as error:
+            self._start_later(f"cannot be started: {error.strerror}", 0.0)
+            return
         worker.ready.then(lambda: self._ready(worker))
 
     async def replace(self) -> bool:
@@ -88,7 +92,13 @@ class Slot:
         """
         if self._stopping:
             return False
-        fresh = self._started()
+        try:
+            fresh = self._started()
+        except OSError as error:
+            _log.error(
+                "A new worker {slot} cannot be started: {why}", slot=self.number, why=error.strerror
+            )
+            return False
         if not await self._well(fresh):
             fresh.kill()
             return False
@@ -152,14 +162,17 @@ class Slot:
     def _try_again(self, process: WorkerProcess) -> None:
         began = self._clock.seconds() if self._served_since is None else self._served_since
         self._served_since = None
-        wait = self._backoff.wait(self._clock.seconds() - began)
+        self._reports.restarted(self.number, "died")
+        self._start_later(f"ended ({process.how})", self._clock.seconds() - began)
+
+    def _start_later(self, what: str, served: float) -> None:
+        wait = self._backoff.wait(served)
         _log.error(
-            "Worker {slot} ended ({how}); another one is started in {wait} s",
+            "Worker {slot} {what}; another one is started in {wait} s",
             slot=self.number,
-            how=process.how,
+            what=what,
             wait=wait,
         )
-        self._reports.restarted(self.number, "died")
         self._retry = self._clock.callLater(wait, self.start)
 
     def _cancel_retry(self) -> None:

@@ -153,14 +153,18 @@ class Supervisor(Service):
             _log.warn("The workers are being replaced or stopped already")
             return
         self._replacing = True
+        try:
+            await self._replace_one_by_one()
+        finally:
+            self._replacing = False
+
+    async def _replace_one_by_one(self) -> None:
         for slot in self.slots:
             if not await slot.replace():
                 if not self._stopping:
                     _log.error("The workers from {slot} on stay as they are", slot=slot.number)
-                break
-        else:
-            _log.info("All workers have been replaced")
-        self._replacing = False
+                return
+        _log.info("All workers have been replaced")
 
     def _changed(self) -> None:
         """Tell all workers how many serve, and let none of the others' clients wait for one that does not."""

@@ -11,12 +11,12 @@ from tests.doubles import now
 from tests.redis_doubles import SILENCE, FakeRedis, encoded
 from txpusher.adapters.redis.adapter import RedisAdapter
 from txpusher.adapters.redis.bus import LINGER
-from txpusher.adapters.redis.scripts import GOODBYE, HEARTBEAT, JOIN, REAP
+from txpusher.adapters.redis.scripts import CLAIM, GOODBYE, HEARTBEAT, JOIN, REAP, RELEASE
 from txpusher.adapters.redis.url import Target
 from txpusher.core.running import start
 from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.interfaces import Envelope, Left
-from txpusher.model import Counts, PresenceMember
+from txpusher.model import Counts, PresenceMember, Receipt
 
 NODE = "node-one"
 BEAT = HEARTBEAT.hash.encode()
@@ -152,7 +152,7 @@ def test_while_redis_is_away(node):
         adapter.bus.publish(ENVELOPE),
         adapter.quotas.set("1", 1),
         adapter.last_events.put("1", "cache-x", "e", "1", 1),
-        adapter.receipts.release("1", "k"),
+        adapter.receipts.settle("1", "k", Receipt(b""), 1),
     ):
         with pytest.raises(ServiceUnavailable, match="away"):
             now(question)
@@ -160,17 +160,27 @@ def test_while_redis_is_away(node):
     now(adapter.bus.unwatch("1", "weather"))
 
 
-def test_a_script_is_sent_once(node):
-    """Redis knows a script by its hash; one that does not gets the text."""
+def test_scripts_are_sent_once(node):
+    """Redis is given all scripts at the start, and knows them by their hashes from then on."""
     node.start()
-    node.redis.replies = {
-        JOIN.hash.encode(): Exception("NOSCRIPT no"),
-        b"EVAL": [1, 1, 0, 1, 0, []],
-    }
+    assert [b"LOAD", JOIN.text.encode()] in node.redis.sent(b"SCRIPT")
+    node.redis.replies = {JOIN.hash.encode(): [1, 1, 0, 1, 0, []]}
     assert now(node.adapter.roster.join("1", "news", "1.1")).first_in_channel
-    (command,) = node.redis.sent(b"EVAL")
-    assert command[0] == JOIN.text.encode()
-    assert command[1:6] == [b"0", b"p:", b"1:1:news", NODE.encode(), b"1.1"]
+    command = node.redis.sent(b"EVALSHA")[-1]
+    assert command[:6] == [JOIN.hash.encode(), b"0", b"p:", b"1:1:news", NODE.encode(), b"1.1"]
+
+
+def test_scripts_that_are_gone(node):
+    """Somebody made Redis forget them: nothing is sent again behind what followed it, all begins anew."""
+    node.start()
+    node.redis.replies = {JOIN.hash.encode(): Exception("NOSCRIPT no")}
+    with pytest.raises(ServiceUnavailable, match="NOSCRIPT"):
+        now(node.adapter.roster.join("1", "news", "1.1"))
+    assert node.problem == "Redis is away: Redis answered NOSCRIPT"
+    node.pass_time(1)
+    assert node.adapter.health().ok
+    assert node.hearing.returns == [False, False]
+    assert [b"LOAD", JOIN.text.encode()] in node.redis.sent(b"SCRIPT")
 
 
 def test_a_full_redis(node):
@@ -182,16 +192,16 @@ def test_a_full_redis(node):
     assert caught.value.message == node.problem == "Redis answered OOM"
     assert not isinstance(caught.value, Unanswered)
     node.redis.replies = {}
-    now(node.adapter.receipts.release("1", "k"))
+    now(node.adapter.receipts.settle("1", "k", Receipt(b""), 1))
     assert node.adapter.health().ok
 
 
 def test_a_redis_that_has_become_a_replica(node):
     """It is left, as another one is the master."""
     node.start()
-    node.redis.replies = {b"DEL": Exception("READONLY no")}
+    node.redis.replies = {b"SET": Exception("READONLY no")}
     with pytest.raises(ServiceUnavailable, match="READONLY"):
-        now(node.adapter.receipts.release("1", "k"))
+        now(node.adapter.receipts.settle("1", "k", Receipt(b""), 1))
     assert node.problem == "Redis is away: Redis answered READONLY"
     node.pass_time(1)
     assert node.adapter.health().ok
@@ -243,6 +253,55 @@ def test_commands_are_counted(node):
     assert node.adapter.figures().commands == before + 1
     node.pass_time(1)
     assert node.adapter.figures().commands > before + 1
+
+
+# -- keys of publishes
+
+
+def released(node):
+    """Give the keys that were released, with what had to be in them."""
+    return [c[2:] for c in node.redis.sent(b"EVALSHA") if c[0] == RELEASE.hash.encode()]
+
+
+@pytest.mark.parametrize("name", ["claim", "release"])
+def test_a_key_that_could_not_be_given_back(node, name):
+    """It is given back as soon as Redis is there again, unless somebody else has it by then."""
+    node.start()
+    receipts = node.adapter.receipts
+    claims = []
+    node.redis.replies = {CLAIM.hash.encode(): lambda c: claims.append(c[3:5])}
+    if name == "claim":
+        node.redis.replies[CLAIM.hash.encode()] = lambda c: claims.append(c[3:5]) or SILENCE
+        outcome = []
+        start(receipts.claim("1", "event:k", b"print", 60)).addErrback(outcome.append)
+        node.redis.hang_up()
+        assert outcome[0].type is Unanswered
+    else:
+        assert now(receipts.claim("1", "event:k", b"print", 60)) is None
+        node.redis.hang_up()
+        with pytest.raises(ServiceUnavailable):
+            now(receipts.release("1", "event:k"))
+    node.redis.refusal = RefusedError("no")
+    node.pass_time(6)
+    node.redis.refusal = None
+    node.pass_time(3)
+    assert released(node) == claims
+    node.pass_time(6)
+    assert released(node) == claims
+
+
+def test_claims_are_told_apart(node):
+    """No two claims write the same, and a key is not released by who has not claimed it, or has settled it."""
+    node.start()
+    claims = []
+    node.redis.replies = {CLAIM.hash.encode(): lambda c: claims.append(c[4])}
+    receipts = node.adapter.receipts
+    for _ in range(2):
+        now(receipts.claim("1", "event:k", b"print", 60))
+    assert claims[0] != claims[1]
+    now(receipts.settle("1", "event:k", Receipt(b"print", b"{}"), 60))
+    now(receipts.release("1", "event:k"))
+    assert released(node) == []
 
 
 # -- the bus
@@ -346,6 +405,58 @@ def test_a_deaf_subscriber(node):
     assert node.adapter.health().ok
     assert TOPIC in node.redis.peers[-1].topics
     assert node.adapter.figures().reconnects == 1
+
+
+def test_a_proof_that_is_lost_with_the_other_connection(node):
+    """A message to oneself that never got to Redis says nothing about the subscriber, which stays."""
+    node.start()
+    node.redis.replies = {b"PUBLISH": SILENCE}
+    node.clock.advance(5)
+    node.redis.replies = {}
+    commands, bus = node.redis.peers
+    commands.hang_up()
+    assert not node.adapter.bus.proved
+    node.pass_time(9)
+    assert bus in node.redis.peers
+    assert node.adapter.figures().reconnects == 1
+    assert node.adapter.health().ok
+
+
+def test_a_user_who_may_not_subscribe(node):
+    """It is said in the words of Redis, without a traceback, and tried again: the rights may come."""
+    node.redis.replies = {
+        b"SUBSCRIBE": Exception("NOPERM no access to the channel p:probe:node-one")
+    }
+    with capturedLogs() as logs:
+        node.start()
+    assert node.problem == "Redis is away: Redis answered NOPERM"
+    assert not [log for log in logs if "log_failure" in log]
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert node.adapter.health().ok
+
+
+def test_a_user_who_may_not_subscribe_to_all(node):
+    """A channel that cannot be heard is no less an outage than all of them, and nobody waits for it."""
+    node.start()
+    node.redis.replies = {b"SUBSCRIBE": Exception("NOPERM no access to the channel p:bus:1:1:news")}
+    assert start(node.adapter.bus.watch("1", "news")) is None
+    node.pass_time(1)
+    assert node.problem == "Redis is away: Redis answered NOPERM"
+    node.redis.replies = {}
+    node.pass_time(8)
+    assert TOPIC in node.redis.peers[-1].topics
+    assert node.adapter.health().ok
+
+
+def test_an_answer_that_nobody_asked_for(node):
+    """Whatever it is that speaks there, it is left."""
+    node.start()
+    for peer in node.redis.peers[:]:
+        peer.say(encoded(1))
+    assert node.redis.peers == []
+    node.pass_time(1)
+    assert node.adapter.health().ok
 
 
 def test_a_subscriber_alone(node):

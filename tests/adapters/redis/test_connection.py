@@ -131,14 +131,32 @@ def test_the_queue_is_bounded(there, monkeypatch):
 
 
 def test_so_is_its_size(there, monkeypatch):
-    """Large messages fill the memory before they are many."""
-    monkeypatch.setattr(connection_module, "MAX_UNREAD", 10)
+    """Large messages fill the memory before they are many; an answer makes room for what it answers, and no more."""
+    monkeypatch.setattr(connection_module, "MAX_UNANSWERED", 10)
     there.redis.replies = {b"PUBLISH": SILENCE}
-    there.connection.publish("1", b"topic", bytes(11))
+    for size in (4, 7):
+        there.connection.publish("1", b"topic", bytes(size))
     with pytest.raises(ServiceUnavailable, match="keep up"):
         there.connection.publish("1", b"topic", b"")
     there.peer.say(b":1\r\n")
-    there.connection.publish("1", b"topic", b"")
+    there.connection.publish("1", b"topic", bytes(4))
+    with pytest.raises(ServiceUnavailable, match="keep up"):
+        there.connection.publish("1", b"topic", b"")
+
+
+def test_all_commands_have_a_size(there, monkeypatch):
+    """Last events and members fill the memory as well as messages."""
+    monkeypatch.setattr(connection_module, "MAX_UNANSWERED", 10)
+    there.redis.replies = {b"SET": SILENCE}
+    failures = []
+    there.connection.execute_command("SET", b"k", "\u00e9\u00e9\u00e9", 1).addErrback(
+        failures.append
+    )
+    with pytest.raises(ServiceUnavailable, match="keep up"):
+        there.connection.execute_command("GET", "k")
+    with pytest.raises(ServiceUnavailable, match="keep up"):
+        there.connection.publish("1", b"topic", b"")
+    assert failures == []
 
 
 def test_silence(there):

@@ -1,7 +1,7 @@
 """Where connections to Redis go."""
 
 import pytest
-from twisted.internet.defer import succeed
+from twisted.internet.defer import CancelledError, succeed
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -110,6 +110,17 @@ def test_a_sentinel_that_says_nothing():
     assert outcome == []
     sentinels.clock.advance(3)
     assert outcome == ["connected"]
+    assert not sentinels.clock.getDelayedCalls()
+
+
+def test_asking_no_more():
+    """When nobody wants to know the master any more, no further Sentinel is asked, and no server connected to."""
+    sentinels = Sentinels(SILENCE, [b"h", b"1"])
+    outcome = []
+    waiting = sentinels.endpoint.connect(None).addErrback(outcome.append)
+    waiting.cancel()
+    assert outcome[0].type is CancelledError
+    assert sentinels.asked == [("s0", 26379)]
     assert not sentinels.clock.getDelayedCalls()
 
 

@@ -3,7 +3,7 @@
 * `url`: what the URL says; `endpoints`: how to get there, by TLS, by Sentinel.
 * `connection`, `subscriber`: one connection each, for commands and for what is published; `link`: keeps one.
 * `commands`, `scripts`: asking Redis, and the Lua scripts in ``lua/``.
-* `bus`, `envelopes`, `roster`, `quotas`, `values`: the parts of the adapter.
+* `bus`, `envelopes`, `roster`, `quotas`, `values`, `outbox`: the parts of the adapter.
 * `lease`: signs of life, and the end of dead nodes.
 * `adapter`: all of it together.
 """

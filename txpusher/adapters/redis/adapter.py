@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import Deferred
@@ -15,9 +16,12 @@ from txpusher.adapters.redis.commands import Commands, refusal
 from txpusher.adapters.redis.connection import RedisConnection
 from txpusher.adapters.redis.endpoints import log_in
 from txpusher.adapters.redis.lease import Lease
+from txpusher.adapters.redis.limiter import RedisLimiter
 from txpusher.adapters.redis.link import Link
+from txpusher.adapters.redis.outbox import RedisOutbox
 from txpusher.adapters.redis.quotas import RedisQuotas
 from txpusher.adapters.redis.roster import RedisRoster
+from txpusher.adapters.redis.scripts import Script
 from txpusher.adapters.redis.subscriber import SubscriberConnection
 from txpusher.adapters.redis.values import RedisLastEvents, RedisReceipts
 from txpusher.errors import ServiceUnavailable
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
 
     from txpusher.adapters.redis.link import Endpoint
     from txpusher.adapters.redis.url import Target
-    from txpusher.interfaces import Clock, Node
+    from txpusher.interfaces import Clock, Limiter, Node
+    from txpusher.outbox import Outbox
 
 _log = Logger()
 
@@ -68,7 +73,9 @@ class RedisAdapter:
         self.roster = RedisRoster(commands, node_id)
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
-        self.receipts = RedisReceipts(commands)
+        self.receipts = RedisReceipts(commands, node_id)
+        self.limiter: Limiter | None = RedisLimiter(commands)
+        self.outbox: Outbox | None = RedisOutbox(commands, node_id, target.lease)
         # Long enough for one node alone that beats a little late; short enough that who comes back a moment after the
         # first one has not expired meanwhile.
         silence = max(target.lease / 2, 1.5 * target.heartbeat)
@@ -77,7 +84,7 @@ class RedisAdapter:
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
             return Link(name, endpoint, clock, build, prepare, made, random)
 
-        commands.link = link("commands", self._build, self._prepare, self._commands_made)
+        commands.link = link("commands", self._build, self._prepare_commands, self._commands_made)
         self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._bus_made)
         self._beats = LoopingCall(self._beat)
         self._checks = LoopingCall.withCount(self._check)
@@ -137,19 +144,17 @@ class RedisAdapter:
         return RedisConnection(self._clock.seconds, self._dropped)
 
     def _build_bus(self) -> SubscriberConnection:
-        return SubscriberConnection(self._clock.seconds, self.bus.received, self.bus.subscribed)
+        bus = self.bus
+        return SubscriberConnection(self._clock.seconds, bus.received, bus.subscribed, bus.refused)
 
     async def _prepare(self, connection: RedisConnection) -> None:
-        try:
-            await log_in(connection, self._target.user, self._target.password)
-            if self._target.db:
-                await connection.execute_command("SELECT", self._target.db)
-            if self._target.master:
-                await self._check_role(connection)
-            # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
-            await connection.execute_command("PING")
-        except ResponseError as error:
-            raise ServiceUnavailable(refusal(error)) from None
+        await log_in(connection, self._target.user, self._target.password)
+        if self._target.db:
+            await connection.execute_command("SELECT", self._target.db)
+        if self._target.master:
+            await self._check_role(connection)
+        # A TLS handshake may still be under way, and a Redis that is loading lets everybody in.
+        await connection.execute_command("PING")
 
     @staticmethod
     async def _check_role(connection: RedisConnection) -> None:
@@ -158,12 +163,19 @@ class RedisAdapter:
         if role != b"master":
             raise ServiceUnavailable("this Redis is not the master")
 
+    async def _prepare_commands(self, connection: RedisConnection) -> None:
+        with _one_word():
+            await self._prepare(connection)
+            for script in Script.known:
+                await connection.execute_command("SCRIPT", "LOAD", script.text)
+
     async def _prepare_bus(self, connection: SubscriberConnection) -> None:
-        await self._prepare(connection)
+        with _one_word():
+            await self._prepare(connection)
         await self.bus.prepare(connection)
 
     def _commands_made(self, connection: RedisConnection) -> None:
-        connection.ended.addCallback(lambda _: self._add(connection.commands))
+        connection.ended.addCallback(lambda _: self._commands_ended(connection))
         self._lease.lost()
         self._beat()
 
@@ -172,8 +184,9 @@ class RedisAdapter:
             self._catch_up_at = self._clock.seconds() + self._target.lease
         self.bus.prove()
 
-    def _add(self, commands: int) -> None:
-        self._sent += commands
+    def _commands_ended(self, connection: RedisConnection) -> None:
+        self._sent += connection.commands
+        self.bus.forget_proof()
 
     def _dropped(self, app_id: str) -> None:
         if app_id and self._node is not None:
@@ -183,6 +196,7 @@ class RedisAdapter:
 
     def _beat(self) -> None:
         self.bus.prove()
+        Deferred.fromCoroutine(self.receipts.release_owed())
         Deferred.fromCoroutine(self._live())
 
     async def _live(self) -> None:
@@ -228,3 +242,11 @@ class RedisAdapter:
         ready, self._ready = self._ready, []
         for waiting in ready:
             waiting.callback(None)
+
+
+@contextmanager
+def _one_word() -> Iterator[None]:
+    try:
+        yield
+    except ResponseError as error:
+        raise ServiceUnavailable(refusal(error)) from None

@@ -14,10 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
-from txpusher.adapters.redis.commands import place
+from txpusher.adapters.redis.commands import place, refusal
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
+    from txredisapi import ResponseError
+
     from txpusher.adapters.redis.commands import Commands
     from txpusher.adapters.redis.link import Link
     from txpusher.adapters.redis.subscriber import SubscriberConnection
@@ -122,7 +124,11 @@ class RedisBus:
         try:
             self._commands.publish("", self._probe_topic, b"")
         except ServiceUnavailable:
-            self._probed_at, self.proved = None, False
+            self.forget_proof()
+
+    def forget_proof(self) -> None:
+        """Wait for no message to oneself any more: the connection it was sent on has ended, and it may be lost."""
+        self._probed_at, self.proved = None, False
 
     def check(self, timeout: float) -> None:
         """End a connection on which nothing arrives in time: neither a proof nor a confirmation."""
@@ -145,6 +151,14 @@ class RedisBus:
             proof.callback(None)
         for confirmed in self._unconfirmed.pop(topic, (0, []))[1]:
             confirmed.callback(None)
+
+    def refused(self, error: ResponseError) -> None:
+        """Give up a connection on which not everything is subscribed to; the link tells why, and tries again."""
+        proof, self._proof = self._proof, None
+        if proof is None:
+            self.link.abort(refusal(error))
+        else:
+            proof.errback(ServiceUnavailable(refusal(error)))
 
     def received(self, topic: bytes, message: bytes) -> None:
         """Hand on what another node has published."""

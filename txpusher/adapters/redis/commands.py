@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-_NOT_HERE = frozenset({"READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "CLUSTERDOWN"})
-"""Answers of a Redis that is not, or not yet, the one to talk to."""
+_ANEW = frozenset({"READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "CLUSTERDOWN", "NOSCRIPT"})
+"""Answers of a Redis that is not, or not yet, the one to talk to, or that was made to forget our scripts. One that was
+sent again by its text would come after those that were sent behind it."""
 _CLUSTER = frozenset({"CROSSSLOT", "MOVED", "ASK"})
 
 
@@ -61,34 +62,16 @@ class Commands:
             ServiceUnavailable: it did not happen.
             Unanswered: nobody knows whether it did.
         """
-        return await self._evaluate(script, (), (self.prefix, *arguments))
+        return await self.call("EVALSHA", script.hash, 0, self.prefix, *arguments)
 
     async def run_on(self, script: Script, key: bytes, *arguments: object) -> Any:
         """Run a script on one key; raises as `run`."""
-        return await self._evaluate(script, (key,), arguments)
+        return await self.call("EVALSHA", script.hash, 1, key, *arguments)
 
     async def call(self, *command: object) -> Any:
         """Send a plain command; raises as `run`."""
         try:
             reply = await self._connection().execute_command(*command)
-        except RedisError as error:
-            raise self._unavailable(error) from None
-        self.refusal = ""
-        return reply
-
-    async def _evaluate(
-        self, script: Script, keys: tuple[object, ...], arguments: tuple[object, ...]
-    ) -> Any:
-        more = (len(keys), *keys, *arguments)
-        connection = self._connection()
-        try:
-            try:
-                reply = await connection.execute_command("EVALSHA", script.hash, *more)
-            except ResponseError as error:
-                if _word(error) != "NOSCRIPT":
-                    raise
-                # Redis was restarted, or never had it.
-                reply = await connection.execute_command("EVAL", script.text, *more)
         except RedisError as error:
             raise self._unavailable(error) from None
         self.refusal = ""
@@ -104,7 +87,7 @@ class Commands:
         if not isinstance(error, ResponseError):
             return Unanswered("Redis went away")
         self.refusal = refusal(error)
-        if _word(error) in _NOT_HERE:
+        if _word(error) in _ANEW:
             self.link.abort(self.refusal)
         return ServiceUnavailable(self.refusal)
 

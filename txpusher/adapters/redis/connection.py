@@ -24,8 +24,8 @@ from txpusher.errors import ServiceUnavailable
 
 BACKLOG = 20_000
 """Commands that may wait for their replies: about a second's worth for Redis."""
-MAX_UNREAD = 64 * 1024 * 1024
-"""Bytes of messages that may be sent while Redis sends nothing back."""
+MAX_UNANSWERED = 64 * 1024 * 1024
+"""Bytes that such commands may have together before nothing more is sent."""
 pack = cast(Callable[[tuple[bytes, ...]], bytes], _pack_command)
 """Encodes a command; hiredis' own annotation knows commands of one word only."""
 _NOTHING = object()  # hiredis' own word for it is False, which equals the reply 0
@@ -54,10 +54,10 @@ class RedisConnection(BaseRedisProtocol):
         self._reader = Reader(
             protocolError=InvalidData, replyError=ResponseError, notEnoughData=_NOTHING
         )
-        # Per command that was not answered yet: None, or the app of a publish.
-        self._waiting: deque[str | None] = deque()
+        # Per command that was not answered yet: None, or the app of a publish; and its size in bytes.
+        self._waiting: deque[tuple[str | None, int]] = deque()
+        self._unanswered = 0
         self._progress = 0.0
-        self._unread = 0
 
     def publish(self, app_id: str, topic: bytes, message: bytes) -> None:
         """Publish, and do not wait for the reply.
@@ -65,10 +65,7 @@ class RedisConnection(BaseRedisProtocol):
         Raises:
             ServiceUnavailable: Redis is gone, or does not keep up.
         """
-        if self._unread > MAX_UNREAD:
-            raise ServiceUnavailable("Redis does not keep up")
-        self._sending(app_id)
-        self._unread += len(message)
+        self._sending(app_id, len(message))
         self.transport.write(pack((b"PUBLISH", topic, message)))
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
@@ -77,18 +74,20 @@ class RedisConnection(BaseRedisProtocol):
         Raises:
             ServiceUnavailable: Redis is gone, or does not keep up.
         """
-        self._sending(None)
-        reply: Deferred[Any] = super().execute_command(*args, **kwargs)
+        parts = [self._encode_value(part) for part in args]
+        self._sending(None, sum(map(len, parts)))
+        reply: Deferred[Any] = super().execute_command(*parts, **kwargs)
         return reply
 
-    def _sending(self, app_id: str | None) -> None:
+    def _sending(self, app_id: str | None, size: int) -> None:
         if not self.connected:
             raise ServiceUnavailable("Redis is away")
-        if len(self._waiting) >= BACKLOG:
+        if len(self._waiting) >= BACKLOG or self._unanswered > MAX_UNANSWERED:
             raise ServiceUnavailable("Redis does not keep up")
         if not self._waiting:
             self._progress = self._time()
-        self._waiting.append(app_id)
+        self._waiting.append((app_id, size))
+        self._unanswered += size
         self.commands += 1
 
     def stalled(self, timeout: float) -> bool:
@@ -99,7 +98,7 @@ class RedisConnection(BaseRedisProtocol):
 
     def dataReceived(self, data: bytes, unpause: bool = False) -> None:
         """Take the replies in these bytes."""
-        self._progress, self._unread = self._time(), 0
+        self._progress = self._time()
         self._reader.feed(data)
         try:
             for reply in iter(self._reader.gets, _NOTHING):
@@ -110,21 +109,29 @@ class RedisConnection(BaseRedisProtocol):
 
     def replyReceived(self, reply: Any) -> None:
         """Hand a reply to whoever waits for it, if anybody does."""
-        app_id = self._waiting.popleft()
+        if not self._waiting:
+            self.unasked(reply)
+            return
+        app_id, size = self._waiting.popleft()
+        self._unanswered -= size
         if app_id is None:
             super().replyReceived(reply)
         elif isinstance(reply, ResponseError):
             self._dropped(app_id)
 
+    def unasked(self, _: Any) -> None:
+        """Hang up: whoever answers what nobody has asked is not Redis."""
+        self.transport.abortConnection()
+
     def connectionLost(self, why: Any = connectionDone) -> None:
         """Fail what waits for replies, and count the publishes among it."""
         self.reason = _words(why)
         waiting, self._waiting = self._waiting, deque()
-        for app_id in waiting:
+        for app_id, _ in waiting:
             if app_id is not None:
                 self._dropped(app_id)
         # The base class answers all its waiting commands by way of replyReceived.
-        self._waiting.extend(None for app_id in waiting if app_id is None)
+        self._waiting.extend(command for command in waiting if command[0] is None)
         super().connectionLost(why)
         self.ended.callback(None)
 

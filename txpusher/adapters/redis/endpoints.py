@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
@@ -98,6 +98,8 @@ class SentinelEndpoint:
         for address in tuple(self._addresses):
             try:
                 found = await self._ask(address)
+            except CancelledError:
+                raise
             except Exception:  # noqa: BLE001, S112 - the next one may know
                 continue
             if found is not None:

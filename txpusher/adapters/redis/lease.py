@@ -125,6 +125,9 @@ class Lease:
         if changed and not first:
             _log.warn("Redis has lost what it knew; everything of this node is written anew")
             self._forgotten = True
+            # See lua/outbox.lua.
+            settling = self._commands.prefix + b"hook:settling"
+            await self._commands.call("SET", settling, 1, "PX", int(self._seconds * 1000))
         elif not known and not first:
             _log.warn("This node was taken for dead; everything of it is written anew")
         self._dead.update(dead)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from txredisapi import ResponseError
+
 from txpusher.adapters.redis.connection import RedisConnection, pack
 
 AT_ONCE = 500
@@ -22,6 +24,7 @@ class SubscriberConnection(RedisConnection):
         time: as for `RedisConnection`.
         message: called with topic and message of everything that is published.
         subscribed: called with every topic from whose publishes on nothing is missed.
+        refused: called with what Redis says when it refuses a subscription.
     """
 
     def __init__(
@@ -29,10 +32,12 @@ class SubscriberConnection(RedisConnection):
         time: Callable[[], float],
         message: Callable[[bytes, bytes], None],
         subscribed: Callable[[bytes], None],
+        refused: Callable[[ResponseError], None],
     ) -> None:
         super().__init__(time, lambda _: None)  # nothing is published here
         self._message = message
         self._subscribed = subscribed
+        self._refused = refused
 
     def subscribe(self, topics: Iterable[bytes]) -> None:
         """Ask for what is published on these topics."""
@@ -56,3 +61,10 @@ class SubscriberConnection(RedisConnection):
             self._subscribed(reply[1])
         elif kind != b"unsubscribe":
             super().replyReceived(reply)
+
+    def unasked(self, reply: Any) -> None:
+        """Take an error, which answers a subscription: nobody waits for the replies to those."""
+        if isinstance(reply, ResponseError):
+            self._refused(reply)
+        else:
+            super().unasked(reply)

@@ -21,11 +21,16 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from txpusher.errors import ConfigError
 
 SETTING = "--adapter"
-"""What errors name; the password of a URL is never quoted."""
+"""What errors name. They quote nothing of a URL: any part may be one of a password that was not percent-encoded."""
 
 _PORT = 6379
 _SENTINEL_PORT = 26379
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(?P<port>[0-9]{1,5}))?")
+_ENCODED = "in user and password : / ? # and @ have to be percent-encoded"
+_PARAMETERS = (
+    *("prefix", "heartbeat", "lease", "timeout", "db", "ca"),
+    *("sentinel_user", "sentinel_password"),
+)
 _SHAPES = {
     "redis": "redis://host:port/db",
     "rediss": "rediss://host:port/db",
@@ -73,7 +78,7 @@ def parse(url: str) -> Target:
     """Read a URL.
 
     Raises:
-        ConfigError: it is not one of those above; the error names the part and quotes no password.
+        ConfigError: it is not one of those above; the error names the part and quotes none.
     """
     try:
         parts = urlsplit(url)
@@ -81,6 +86,8 @@ def parse(url: str) -> Target:
         raise ConfigError(SETTING, "is not a URL") from error
     if parts.scheme not in _SHAPES:
         raise _unknown_scheme(parts.scheme)
+    if parts.fragment or url.endswith("#"):
+        raise ConfigError(SETTING, f"expected no #; {_ENCODED}")
     target = Target(tls=parts.scheme.startswith("rediss"))._replace(**_credentials(parts))
     target = _placed(target, parts)
     return _checked(_with_parameters(target, parts.query))
@@ -131,7 +138,7 @@ def _addresses(where: str, default_port: int) -> tuple[tuple[str, int], ...]:
         match = _HOST.fullmatch(text)
         port = int((match and match["port"]) or default_port)
         if match is None or not 0 < port < 65536:
-            raise ConfigError(SETTING, f"expected host or host:port, not {text!r}")
+            raise ConfigError(SETTING, f"expected host or host:port; {_ENCODED}")
         found.append((match["host"].strip("[]"), port))
     return tuple(found)
 
@@ -144,9 +151,15 @@ def _with_parameters(target: Target, query: str) -> Target:
         elif name == "db" and (target.path or target.master):
             said = {name: _whole(name, value)}
         elif not _means_something(name, value, target):
-            raise ConfigError(SETTING, f"the parameter {name!r} has no meaning here")
+            raise _unknown_parameter(name)
         target = target._replace(**said)
     return target
+
+
+def _unknown_parameter(name: str) -> ConfigError:
+    if name in _PARAMETERS:
+        return ConfigError(SETTING, f"the parameter {name} has no meaning here")
+    return ConfigError(SETTING, f"expected {', '.join(_PARAMETERS)} as parameters; {_ENCODED}")
 
 
 def _means_something(name: str, value: str, target: Target) -> bool:
@@ -169,7 +182,7 @@ def _checked(target: Target) -> Target:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise ConfigError(SETTING, f"expected a whole number for {name}, not {text!r}")
+        raise ConfigError(SETTING, f"expected a whole number for {name}; {_ENCODED}")
     return int(text)
 
 
@@ -179,5 +192,5 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0.05 <= seconds <= 3600:
-        raise ConfigError(SETTING, f"expected seconds from 0.05 to 3600 for {name}, not {text!r}")
+        raise ConfigError(SETTING, f"expected seconds from 0.05 to 3600 for {name}")
     return seconds

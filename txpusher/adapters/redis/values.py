@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING
 
-from txpusher.adapters.redis.scripts import CLAIM, LAST_EVENT
+from txpusher.adapters.redis.scripts import CLAIM, LAST_EVENT, RELEASE
+from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.model import CachedEvent, Receipt
 
 if TYPE_CHECKING:
@@ -37,24 +40,64 @@ class RedisLastEvents:
 
 
 class RedisReceipts:
-    """See `txpusher.interfaces.Receipts`."""
+    """See `txpusher.interfaces.Receipts`.
 
-    def __init__(self, commands: Commands) -> None:
+    A claim without an answer may have taken its key, which nobody would give back. So what is written by a claim is
+    like nothing else, and is taken away as soon as Redis is back; so is what could not be released.
+
+    Args:
+        commands: asks Redis.
+        node_id: of this node.
+    """
+
+    def __init__(self, commands: Commands, node_id: bytes) -> None:
         self._commands = commands
+        self._id = node_id
+        self._numbers = count()
+        # What claims have written, by key; and keys with what is to be taken away from them.
+        self._begun: dict[bytes, bytes] = {}
+        self._owed: set[tuple[bytes, bytes]] = set()
 
     async def claim(self, app_id: str, key: str, fingerprint: bytes, ttl: int) -> Receipt | None:
         """See `txpusher.interfaces.Receipts`."""
-        begun = _written(Receipt(fingerprint))
-        there = await self._commands.run_on(CLAIM, self._key(app_id, key), begun, ttl)
-        return None if there is None else _read(there)
+        place = self._key(app_id, key)
+        begun = b"%b-%b %d" % (_written(Receipt(fingerprint)), self._id, next(self._numbers))
+        try:
+            there = await self._commands.run_on(CLAIM, place, begun, ttl)
+        except Unanswered:
+            self._owed.add((place, begun))
+            raise
+        if there is not None:
+            return _read(there)
+        self._begun[place] = begun
+        return None
 
     async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:
         """See `txpusher.interfaces.Receipts`."""
-        await self._commands.call("SET", self._key(app_id, key), _written(receipt), "EX", ttl)
+        place = self._key(app_id, key)
+        self._begun.pop(place, None)
+        await self._commands.call("SET", place, _written(receipt), "EX", ttl)
 
     async def release(self, app_id: str, key: str) -> None:
         """See `txpusher.interfaces.Receipts`."""
-        await self._commands.call("DEL", self._key(app_id, key))
+        place = self._key(app_id, key)
+        begun = self._begun.pop(place, None)
+        if begun is not None:
+            await self._take_away(place, begun)
+
+    async def release_owed(self) -> None:
+        """Release what could not be released before, as far as that is possible now."""
+        owed, self._owed = self._owed, set()
+        for place, begun in owed:
+            with suppress(ServiceUnavailable):
+                await self._take_away(place, begun)
+
+    async def _take_away(self, place: bytes, begun: bytes) -> None:
+        try:
+            await self._commands.run_on(RELEASE, place, begun)
+        except ServiceUnavailable:
+            self._owed.add((place, begun))
+            raise
 
     def _key(self, app_id: str, key: str) -> bytes:
         return self._commands.key(b"receipt", app_id, key)
@@ -68,4 +111,5 @@ def _written(receipt: Receipt) -> bytes:
 def _read(value: bytes) -> Receipt:
     size, _, rest = value.partition(b":")
     fingerprint, answered = rest[: int(size)], rest[int(size) :]
-    return Receipt(fingerprint, answered[1:] if answered else None)
+    # What is under way has a minus there, and which claim it is.
+    return Receipt(fingerprint, answered[1:] if answered.startswith(b"+") else None)
