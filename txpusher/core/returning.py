@@ -254,4 +254,4 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
             frame = codec.member_removed(name, left.last_for_user.user_id)
             await _tell_others(registry, app_id, name, frame)
     elif not kind_of(name).is_presence:
-        await count_departed(registry, app_id, name, left.counts.subscriptions)
+        await count_departed(registry, app, name, left.counts.subscriptions)
