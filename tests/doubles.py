@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterator
 from functools import partial
 from itertools import count
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -18,7 +18,7 @@ from txpusher.core.clustering import ClusterNode
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry, Options
 from txpusher.errors import ServiceUnavailable
-from txpusher.interfaces import Health
+from txpusher.interfaces import AppStore, Health
 from txpusher.model import App, Event, Limits
 from txpusher.protocol import signatures
 from txpusher.protocol.activity import Timeouts
@@ -170,6 +170,7 @@ class Node:
     Attributes:
         cluster: what its adapter tells.
         told: all that its observers hear.
+        apps: those that a store has.
     """
 
     # Shared, so that no two connections of a cluster have the same socket id.
@@ -194,8 +195,13 @@ class Node:
             self.told,
             options,
         )
-        self.cluster = ClusterNode(self.registry)
+        self.apps: list[App] = []
+        self.cluster = ClusterNode(self.registry, cast("AppStore", self))
         now(self.adapter.start(self.cluster))
+
+    async def by_id(self, app_id: str) -> App | None:
+        """Look an app up, as in a store."""
+        return next((app for app in self.apps if app.id == app_id), None)
 
     def connect(self, app: App = APP) -> Client:
         """Connect a client and read its greeting."""

@@ -210,7 +210,7 @@ class PusherService(Embedded):
         self._webhooks.start()
         for part in self._sweeps():
             part.start()
-        joined = self._adapter.start(ClusterNode(self.registry))
+        joined = self._adapter.start(ClusterNode(self.registry, self._apps))
         start_logged(joined, "The adapter did not start")
         served = self._served.start(self._app_changed, self._tell)
         start_logged(served, "The app store did not start")

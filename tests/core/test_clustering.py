@@ -10,6 +10,7 @@ from txpusher.core.occurrences import (
     MessageDropped,
     SubscriptionCountChanged,
 )
+from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Envelope, Left
 from txpusher.model import App, Counts, PresenceMember
 
@@ -104,8 +105,25 @@ def test_large_counts_are_not_told_one_by_one(nodes):
     assert client.wire == []
 
 
-def test_counts_of_an_app_that_is_not_known_here(nodes):
-    """Nobody knows whether such an app wants them."""
+def test_counts_of_an_app_that_has_no_client_here(nodes):
+    """What such an app wants is looked up."""
+    client = nodes[1].connect(COUNTING)
+    client.subscribe("news")
+    client.wire.clear()
+    nodes[0].apps = [COUNTING]
+    departed(nodes[0], "news", Left(False, None, Counts(1)))
+    assert nodes[0].told.of(SubscriptionCountChanged) == [SubscriptionCountChanged("1", "news", 1)]
+    assert client.wire.names() == ["subscription_count"]
+
+
+def test_counts_of_an_app_that_cannot_be_looked_up(nodes):
+    """Nobody knows whether an app wants them that is in no store, or in one that is away."""
+
+    async def away(_):
+        raise ServiceUnavailable("away")
+
+    departed(nodes[0], "news", Left(False, None, Counts(1)))
+    nodes[0].by_id = away
     departed(nodes[0], "news", Left(False, None, Counts(1)))
     assert nodes[0].told.of(SubscriptionCountChanged) == []
 

@@ -27,10 +27,10 @@ WATCHFUL = App("1", "key", "secret", watchlist_events=True)
 class Two:
     """Two nodes, the first of which may lose the other."""
 
-    def __init__(self, **options):
+    def __init__(self, adapter=AwayAdapter, **options):
         self.clock = InstantClock()
         self.hub = Hub(self.clock)
-        self.adapter = AwayAdapter(MemoryAdapter(self.hub))
+        self.adapter = adapter(MemoryAdapter(self.hub))
         self.here = Node(self.adapter, self.clock, Options(**options))
         self.there = Node(MemoryAdapter(self.hub), self.clock)
 
@@ -276,6 +276,50 @@ def test_who_may_have_been_heard_is_taken_away(two):
     assert len(two.here.registry.outage.left) == 1
     two.back()
     assert two.there.counts(ROOM) == (0, 0)
+
+
+class Losing(AwayAdapter):
+    """An adapter that does what it is asked and may lose the answer."""
+
+    losing = False
+
+    async def _ask(self, name, effect):
+        answer = await effect()
+        if self.losing and name in {"join", "leave"}:
+            raise Unanswered("lost")
+        return answer
+
+
+def test_answers_that_are_lost():
+    """What followed from joins and leaves whose answers were lost is told afterwards."""
+    two = Two(Losing)
+    watcher = watching(two.there, "ann")
+    two.adapter.losing = True
+    ann = joined(two.here, "ann", app=WATCHFUL)
+    ann.subscribe("news")
+    ann.sign_in("ann")
+    assert two.facts() == []
+    assert two.there.counts(ROOM) == (1, 1)
+    two.adapter.losing = False
+    two.clock.advance(RETRY)
+    assert set(two.facts()) == {
+        MemberAdded("1", ROOM, "ann"),
+        ChannelOccupied("1", "news"),
+        ChannelOccupied("1", ROOM),
+    }
+    assert told_online(watcher) == [("online", ["ann"])]
+    two.adapter.losing = True
+    ann.leave()
+    assert two.there.counts(ROOM) == (0, 0)
+    two.adapter.losing = False
+    two.facts()
+    two.clock.advance(RETRY)
+    assert set(two.facts()) == {
+        MemberRemoved("1", ROOM, "ann"),
+        ChannelVacated("1", "news"),
+        ChannelVacated("1", ROOM),
+    }
+    assert told_online(watcher) == [("online", ["ann"]), ("offline", ["ann"])]
 
 
 def test_who_left_and_is_back_was_never_gone(two):

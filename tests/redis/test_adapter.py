@@ -44,28 +44,6 @@ class TestRedisAdapter(AdapterContract, TestCase):
         await deferLater(reactor, seconds)
 
     @awaited
-    async def test_tokens(self):
-        """A bucket lets through what it holds, fills again, and lets more than it holds through when it is full."""
-        ((adapter, _),) = await self.nodes(1)
-        take = adapter.limiter.take
-        assert await take("a", 3, 60, 2) == (True, 1)
-        passed, left = await take("a", 3, 60, 2)
-        assert (passed, round(left)) == (False, 1)
-        assert (await take("b", 3, 60, 1))[0]
-        assert await take("c", 3, 60, 10) == (True, -7)
-        assert not (await take("c", 3, 60, 1))[0]
-        assert await take("d", 1, 0.05, 1) == (True, 0)
-        await self.wait(0.06)
-        assert (await take("d", 1, 0.05, 1))[0]
-
-    @awaited
-    async def test_tokens_of_all_nodes(self):
-        """Nodes take from the same bucket."""
-        first, second = (node.adapter.limiter for node in await self.nodes(2))
-        assert (await first.take("a", 1, 60, 1))[0]
-        assert not (await second.take("a", 1, 60, 1))[0]
-
-    @awaited
     async def test_what_a_node_has(self):
         """Each node is told, in parts, what the roster has of it and of nobody else."""
         first, second = (node.adapter for node in await self.nodes(2))
@@ -108,3 +86,25 @@ class TestRedisAdapter(AdapterContract, TestCase):
         """Give the microseconds that Redis has spent on scripts."""
         stats = self.redis.ask("INFO", "commandstats").decode()
         return int(stats.partition("cmdstat_evalsha:")[2].partition("usec=")[2].partition(",")[0])
+
+    @awaited
+    async def test_tokens(self):
+        """A bucket lets through what it holds, fills again, and lets more than it holds through when it is full."""
+        ((adapter, _),) = await self.nodes(1)
+        take = adapter.limiter.take
+        assert await take("a", 3, 60, 2) == (True, 1)
+        passed, left = await take("a", 3, 60, 2)
+        assert (passed, round(left)) == (False, 1)
+        assert (await take("b", 3, 60, 1))[0]
+        assert await take("c", 3, 60, 10) == (True, -7)
+        assert not (await take("c", 3, 60, 1))[0]
+        assert await take("d", 1, 0.05, 1) == (True, 0)
+        await self.wait(0.06)
+        assert (await take("d", 1, 0.05, 1))[0]
+
+    @awaited
+    async def test_tokens_of_all_nodes(self):
+        """Nodes take from the same bucket."""
+        first, second = (node.adapter.limiter for node in await self.nodes(2))
+        assert (await first.take("a", 1, 60, 1))[0]
+        assert not (await second.take("a", 1, 60, 1))[0]

@@ -11,6 +11,8 @@ from twisted.trial.unittest import TestCase
 
 from tests.contracts.adapter import ANN, BOB, Hearing
 from txpusher.adapters.redis import create
+from txpusher.adapters.redis.scripts import REAP
+from txpusher.errors import Unanswered
 from txpusher.interfaces import Left
 from txpusher.model import Counts
 
@@ -173,6 +175,57 @@ class TestLease(TestCase):
             await deferLater(reactor, 0.05)
             assert hearings[1].departures == []
             await self.until(lambda: len(hearings[1].departures) == 1)
+
+        return Deferred.fromCoroutine(test())
+
+    def lose_answers(self, node, number):
+        """Let so many answers about dead nodes get lost, after Redis has done what it was asked."""
+        real, lost = node._commands.run, []
+
+        async def run(script, *arguments):
+            reply = await real(script, *arguments)
+            if script is REAP and len(lost) < number:
+                lost.append(reply)
+                raise Unanswered("lost")
+            return reply
+
+        node._commands.run = run
+        return lost
+
+    def test_an_answer_that_is_lost(self):
+        """What was taken away then is told all the same, once."""
+
+        async def test():
+            hearings = await self.start(2)
+            dead, survivor = self.nodes
+            for i in range(150):
+                await dead.roster.join("1", "news", f"{i}.1")
+            self.lose_answers(survivor, 3)
+            await self.kill(dead)
+            await self.until(lambda: survivor.figures().reaped == 1)
+            assert len(hearings[1].departures) == 150
+            assert self.keys() == {"nodes", "generation", "heard"}
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_survivor_that_dies_before_it_has_told(self):
+        """Another one tells what that one has taken away."""
+
+        async def test():
+            hearings = await self.start(3)
+            dead, first, second = self.nodes
+            for i in range(50):
+                await dead.roster.join("1", "news", f"{i}.1")
+            second._beats.stop()
+            lost = self.lose_answers(first, 1000)
+            await self.kill(dead)
+            await self.until(lambda: lost)
+            second._beats.start(0.1)
+            await self.kill(first)
+            await self.until(lambda: second.figures().reaped >= 1)
+            assert len(hearings[2].departures) == 50
+            assert hearings[1].departures == []
+            await self.until(lambda: self.keys() == {"nodes", "generation", "heard"})
 
         return Deferred.fromCoroutine(test())
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.doubles import APP, Client, InstantClock, RecordingObserver, data
 from txpusher.adapters.redis import create
+from txpusher.apps.memory import MemoryApps
 from txpusher.core.clustering import ClusterNode
 from txpusher.core.liveness import Liveness
 from txpusher.core.registry import ChannelRegistry
@@ -54,7 +55,7 @@ class TestMembers(TestCase):
             url = f"redis+unix://{self.redis.path}?prefix=members{next(_numbers)}"
             nodes = [Node(url) for _ in range(2)]
             for node in nodes:
-                await node.adapter.start(ClusterNode(node.registry))
+                await node.adapter.start(ClusterNode(node.registry, MemoryApps([APP])))
             try:
                 await test(*nodes)
             finally:

@@ -14,13 +14,15 @@ from txpusher.core.counting import count_departed
 from txpusher.core.occurrences import MessageDropped
 from txpusher.core.returning import write_anew
 from txpusher.core.subscribing import tell_departure
+from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
 from txpusher.protocol.names import Kind, kind_of, user_of_channel, watchlist_channel
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
-    from txpusher.interfaces import Left
+    from txpusher.interfaces import AppStore, Left
+    from txpusher.model import App
 
 
 class ClusterNode:
@@ -28,10 +30,12 @@ class ClusterNode:
 
     Args:
         registry: of this node.
+        apps: where apps are found that the registry does not know.
     """
 
-    def __init__(self, registry: ChannelRegistry) -> None:
+    def __init__(self, registry: ChannelRegistry, apps: AppStore) -> None:
         self._registry = registry
+        self._apps = apps
 
     def receive(self, envelope: Envelope) -> None:
         """Take what another node has published."""
@@ -56,7 +60,17 @@ class ClusterNode:
             frame = codec.member_removed(channel, gone.user_id)
             await self._tell_for(node_id, app_id, channel, frame)
         elif not kind.is_presence:
-            await count_departed(self._registry, app_id, channel, left.counts.subscriptions)
+            app = await self._app(app_id)
+            await count_departed(self._registry, app, channel, left.counts.subscriptions)
+
+    async def _app(self, app_id: str) -> App | None:
+        # Perhaps nobody of it has ever been connected here.
+        if app_id in self._registry.apps:
+            return self._registry.app(app_id)
+        try:
+            return await self._apps.by_id(app_id)
+        except ServiceUnavailable:
+            return None
 
     async def _tell_for(self, node_id: str, app_id: str, channel: str, frame: bytes) -> None:
         await self._registry.hand_on(Envelope(app_id, channel, [(frame, None)], sender=node_id))

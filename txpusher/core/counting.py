@@ -15,6 +15,7 @@ from txpusher.protocol import codec
 if TYPE_CHECKING:
     from txpusher.core.channel import Channel
     from txpusher.core.registry import ChannelRegistry
+    from txpusher.model import App
 
 FREQUENT_UP_TO = 100
 INTERVAL = 5.0
@@ -40,18 +41,25 @@ async def count_changed(registry: ChannelRegistry, channel: Channel, count: int)
         channel.count_call = registry.clock.callLater(INTERVAL, _tell_later, registry, channel)
 
 
-async def count_departed(registry: ChannelRegistry, app_id: str, name: str, count: int) -> None:
-    """Tell the new count of a channel that may have no subscriber here, after a dead node's was taken away."""
-    app = registry.app(app_id)
+async def count_departed(registry: ChannelRegistry, app: App | None, name: str, count: int) -> None:
+    """Tell the new count of a channel that may have no subscriber here, after somebody was taken away from it.
+
+    Args:
+        registry: broadcasts it.
+        app: the channel's app, of which nobody may be connected here; None when it is gone.
+        name: of the channel.
+        count: subscriptions in the cluster.
+    """
     if app is None or not app.subscription_count:
         return
-    channel = registry.apps[app_id].channels.get(name)
+    local = registry.apps.get(app.id)
+    channel = local.channels.get(name) if local else None
     if channel is not None:
         await count_changed(registry, channel, count)
         return
-    registry.tell(SubscriptionCountChanged(app_id, name, count))
+    registry.tell(SubscriptionCountChanged(app.id, name, count))
     if 0 < count <= FREQUENT_UP_TO:
-        await registry.broadcast(app_id, name, codec.subscription_count(name, count))
+        await registry.broadcast(app.id, name, codec.subscription_count(name, count))
 
 
 def _tell_later(registry: ChannelRegistry, channel: Channel) -> None:

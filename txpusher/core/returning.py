@@ -5,7 +5,7 @@ told of it, and are told now. When the roster has forgotten everything nobody wa
 told of who came meanwhile. The clients of this node know all of it already.
 
 A roster that has come back in an older state may also have entries of this node that have left since: they are taken
-away like those that left during the outage.
+away like those that left during the outage. Where an answer was lost, nobody knows what was told; then what is true is.
 """
 
 from __future__ import annotations
@@ -103,8 +103,11 @@ async def _write(
     there = [one for one in connections if _is_on(one, channel)]
     sockets = [(one.socket_id, _member(one, channel)) for one in there]
     restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
-    for one in there:
-        registry.outage.joined.pop(_place(channel, one), None)
+    unanswered = [one for one in there if registry.outage.joined.pop(_place(channel, one), False)]
+    if unanswered:
+        await _tell_again(
+            registry, channel, [_member(one, channel) for one in unanswered], restored
+        )
     if quiet:
         _tell_restored(registry, channel.app_id, channel.name, sockets)
     else:
@@ -138,6 +141,27 @@ def _tell_restored(
     registry.tell(ChannelRestored(app_id, name))
     for user_id in {member.user_id: None for _, member in sockets if member is not None}:
         registry.tell(MemberRestored(app_id, name, user_id))
+
+
+async def _tell_again(
+    registry: ChannelRegistry,
+    channel: Channel,
+    members: Sequence[PresenceMember | None],
+    restored: Restored,
+) -> None:
+    # Their joins may have happened without this node having read what followed. Better said twice than never; the
+    # subscribers were told by the roster, if so.
+    app_id, name, app = channel.app_id, channel.name, registry.app(channel.app_id)
+    if channel.kind is Kind.USER:
+        alone = restored.counts.subscriptions == len(members) and not restored.first_in_channel
+        if alone and app is not None:
+            await watchlists.came_online(registry, app, user_of_channel(name))
+        return
+    if not restored.first_in_channel:
+        registry.tell(ChannelOccupied(app_id, name))
+    new = {member.user_id for member in restored.new_members}
+    for user_id in {member.user_id for member in members if member is not None} - new:
+        registry.tell(MemberAdded(app_id, name, user_id))
 
 
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
@@ -177,12 +201,12 @@ async def _leave_as_before(registry: ChannelRegistry) -> None:
 
 
 async def _find_ghosts(registry: ChannelRegistry) -> None:
-    cursor, left = 0, registry.outage.left
+    cursor, roster = 0, registry.adapter.roster
     while True:
-        cursor, owned = await registry.adapter.roster.owned(cursor)
+        cursor, owned = await roster.owned(cursor)
         for place in starmap(Place, owned):
-            if not _is_back(registry, place):
-                left.setdefault(place, None)
+            if place not in registry.outage.left and not _is_back(registry, place):
+                await _tell_departure(registry, place, await roster.leave(*place))
         if not cursor:
             return
 
@@ -198,7 +222,15 @@ async def _leave(registry: ChannelRegistry) -> None:
 
 
 async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
-    answer = await registry.adapter.roster.leave(*place)
+    roster, member = registry.adapter.roster, registry.outage.left[place]
+    answer = await roster.leave(*place)
+    # An earlier leave may have happened without this node having read what followed: what is true now is told.
+    if not answer.counts.subscriptions:
+        answer = answer._replace(last_in_channel=True)
+    if member is not None and answer.last_for_user is None:
+        there = {other.user_id for other in await roster.members(place.app_id, place.channel)}
+        if member.user_id not in there:
+            answer = answer._replace(last_for_user=member, told=True)
     registry.outage.left.pop(place, None)
     await _tell_departure(registry, place, answer)
 
@@ -218,7 +250,8 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
         return
     tell_departure(registry, app_id, name, left)
     if left.last_for_user is not None:
-        frame = codec.member_removed(name, left.last_for_user.user_id)
-        await _tell_others(registry, app_id, name, frame)
+        if not left.told:
+            frame = codec.member_removed(name, left.last_for_user.user_id)
+            await _tell_others(registry, app_id, name, frame)
     elif not kind_of(name).is_presence:
-        await count_departed(registry, app_id, name, left.counts.subscriptions)
+        await count_departed(registry, app, name, left.counts.subscriptions)

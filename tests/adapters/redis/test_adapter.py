@@ -565,6 +565,22 @@ def test_a_new_connection_writes_everything_anew(node):
     assert node.hearing.returns == [False, False]
 
 
+def test_not_well_before_everything_is_written(node):
+    """After a connection was lost nobody is sent to a node of which the roster may know nothing."""
+    node.start()
+    written = Deferred()
+
+    async def returned(*, forgotten, settling):
+        await written
+
+    node.hearing.returned = returned
+    node.redis.hang_up()
+    node.pass_time(2)
+    assert node.problem == "this node has to be written to Redis yet"
+    written.callback(None)
+    assert node.adapter.health().ok
+
+
 def test_taken_for_dead(node):
     """A node that Redis does not know any more writes itself anew, although its connection was never lost."""
     node.start()
@@ -654,12 +670,17 @@ def test_burying(node):
     """A dead node is taken away in parts, its entries are told one by one, and it is counted once."""
     node.start()
     parts = [
-        [0, [[b"1:1:presence-x", 0, 1, 1, 1, b"ann", b'"A"'], [b"1:1:news", 1, 0, 0, 0, b"", b""]]],
-        [1, [[b"1:1:news", 1, 0, 0, 0, b"", b""]]],
+        [
+            0,
+            b"1",
+            [[b"1:1:presence-x", 0, 1, 1, 1, b"ann", b'"A"'], [b"1:1:news", 1, 0, 0, 0, b"", b""]],
+        ],
+        [0, b"2", [[b"1:1:news", 1, 0, 0, 0, b"", b""]]],
+        [1, b"", []],
     ]
     node.redis.replies = {
         BEAT: [1, b"first", [b"node-two", NODE]],
-        REAP.hash.encode(): lambda _: parts.pop(0) if parts else [2, []],
+        REAP.hash.encode(): lambda _: parts.pop(0) if parts else [2, b"", []],
     }
     node.pass_time(10)
     ann = PresenceMember("ann", '"A"')
@@ -672,6 +693,11 @@ def test_burying(node):
     assert node.adapter.figures().reaped == 1
     reaps = [c for c in node.redis.sent(b"EVALSHA") if c[0] == REAP.hash.encode()]
     assert {tuple(c[2:4]) for c in reaps} == {(b"p:", b"node-two")}
+    assert [tuple(c[5:]) for c in reaps][:3] == [
+        (NODE.encode(), b"1", b""),
+        (NODE.encode(), b"2", b"1"),
+        (NODE.encode(), b"3", b"2"),
+    ]
 
 
 # -- stopping

@@ -68,12 +68,16 @@ class Lease:
         self._generation: bytes | None = None
         self._doing: set[str] = set()
         self._dead: set[bytes] = set()
+        # How often something of a dead node was asked for, and the name of what was told last of each.
+        self._given = 0
+        self._told: dict[bytes, bytes] = {}
         # Whether everything has to be written anew; and whether Redis has forgotten it without telling anybody.
         self._owing = False
         self._forgotten = False
 
     def lost(self) -> None:
         """Note that the connection was made anew: nobody knows what has arrived of what was sent before."""
+        self.held = False
         self._owing = True
 
     async def beat(self) -> None:
@@ -133,7 +137,9 @@ class Lease:
         await self._write_anew()
         self.held = not self._owing
         while self._dead:
-            await self._reap(self._dead.pop())
+            node_id = next(iter(self._dead))
+            await self._reap(node_id)
+            self._dead.discard(node_id)
 
     async def _write_anew(self) -> None:
         while self._owing:
@@ -147,12 +153,18 @@ class Lease:
     async def _reap(self, node_id: bytes) -> None:
         state, total = _MORE, 0
         while state == _MORE:
-            state, gone = await self._commands.run(REAP, node_id, AT_ONCE)
+            self._given += 1
+            told = self._told.get(node_id, b"")
+            state, name, gone = await self._commands.run(
+                REAP, node_id, AT_ONCE, self._id, self._given, told
+            )
             for place, last, sockets, users, is_user, user_id, info in gone:
                 user = PresenceMember(user_id.decode(), info.decode()) if is_user else None
                 left = Left(bool(last), user, Counts(sockets, users))
                 await self.node.departed(*names(place), left, node_id.decode())
+            self._told[node_id] = name
             total += len(gone)
+        self._told.pop(node_id, None)
         if state == _FINISHED:
             self.reaped += 1
             _log.warn("Node {id} is dead; {count} entries ended", id=node_id.decode(), count=total)

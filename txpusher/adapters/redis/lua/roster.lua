@@ -10,6 +10,7 @@
 --   nodes             sorted set: node -> end of its lease, in milliseconds of Redis' own clock; 0 while it is reaped
 --   strays            the same of nodes that have entries and no lease, as they were reaped while they stood still: who
 --                     does not come back by then is reaped again
+--   reaped:<node>     hash: survivor -> what it took away of this dead node and has not told yet (MessagePack)
 --   heard             when any node gave its last sign of life, in the same milliseconds
 
 local P = ARGV[1]
