@@ -196,8 +196,10 @@ async def _keep_left(registry: ChannelRegistry, settling: float) -> None:
 
 async def _leave_as_before(registry: ChannelRegistry) -> None:
     # Who is on a channel again as somebody else: the roster takes nobody in the place of another.
-    for place in [place for place in registry.outage.left if place in registry.outage.joined]:
-        await _leave_one(registry, place)
+    left, joined = registry.outage.left, registry.outage.joined
+    for place in list(left):
+        if place in left and place in joined:
+            await _leave_one(registry, place)
 
 
 async def _find_ghosts(registry: ChannelRegistry) -> None:
