@@ -8,30 +8,23 @@ metrics page, which showed all of it, goes last.
 from __future__ import annotations
 
 import random
-import secrets
-import time
 from collections.abc import Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 
-from txpusher import __version__
-from txpusher.apps.memory import MemoryApps
+from txpusher import __version__, parts
 from txpusher.core import watchlists
-from txpusher.core.admission import Admission
 from txpusher.core.authorization import AuthorizationSweep
 from txpusher.core.clustering import ClusterNode
 from txpusher.core.draining import drain
 from txpusher.core.liveness import Liveness
-from txpusher.core.registry import ChannelRegistry, Options
 from txpusher.core.running import start_logged
 from txpusher.core.telling import teller
 from txpusher.embedding import Embedded
 from txpusher.errors import ConfigError
-from txpusher.http.facade import ApiOptions, HttpApi
 from txpusher.idle import Closing, IdleSweep
 from txpusher.interfaces import Check, Health
 from txpusher.listening import PublicPort
@@ -42,15 +35,11 @@ from txpusher.ports import Ports
 from txpusher.process import raise_open_files
 from txpusher.protocol.activity import Timeouts
 from txpusher.served_apps import ServedApps
-from txpusher.transport import address_of
-from txpusher.webhooks.facade import Webhooks
-from txpusher.webhooks.queue import Terms
-from txpusher.webhooks.sender import Sender
-from txpusher.websocket import PusherWebSocketFactory
 
 if TYPE_CHECKING:
     from txpusher.config import Config
-    from txpusher.interfaces import AppStore
+    from txpusher.core.registry import ChannelRegistry
+    from txpusher.metrics.collector import Snapshot
     from txpusher.model import App
 
 _log = Logger()
@@ -83,108 +72,57 @@ class PusherService(Embedded):
         if config.workers != 1:
             raise ConfigError("--workers", "a service is one process; twistd starts several")
         self.config = config
-        self._apps = _app_store(config, reactor)
-        self._served = ServedApps(self._apps, config.refuse_demo_secret)
+        self.reactor = reactor
         self._port = ""
+        self._make_core()
+        self._make_listeners(listener or reactor, group)
+
+    def _make_core(self) -> None:
+        config, reactor = self.config, self.reactor
+        self._apps = parts.app_store(config, reactor)
+        self._served = ServedApps(self._apps, config.refuse_demo_secret)
         self._adapter = make(config.adapter, "txpusher.adapters", "--adapter", reactor)
         self._metrics = Metrics(
             prefix=config.metrics_prefix,
             port=self._port_label,
-            snapshot=lambda: take(
-                self.registry,
-                self._served.ids,
-                self._webhooks.waiting(),
-                store_ok=self._served.health().ok,
-            ),
+            snapshot=self._snapshot,
             clock=reactor,
         )
-        self._webhooks = Webhooks(
-            lambda app_id: self.registry.app(app_id),  # noqa: PLW0108 - made below, and told by
-            Sender(reactor),
-            reactor,
-            time.time,
-            random.random,
-            teller(self._metrics.observer),
-            config.webhook_delay,
-            Terms(config.webhook_batch_window, config.webhook_batch_size, config.webhook_queue),
-            self._adapter.outbox,
-            self._apps.by_id,
+        # Webhooks do not hear of themselves.
+        tell_metrics = teller(self._metrics.observer)
+        self._webhooks = parts.webhooks(
+            config, reactor, self._served_app, self._apps, self._adapter, tell_metrics
         )
-        self._tell = tell = teller(self._metrics.observer, self._webhooks)
+        self._tell = teller(self._metrics.observer, self._webhooks)
         timeouts = Timeouts(config.activity_timeout, config.pong_timeout)
         self._liveness = Liveness(reactor, timeouts, random.random)
-        self.registry: ChannelRegistry = ChannelRegistry(
-            self._adapter,
-            reactor,
-            self._liveness,
-            secrets.randbelow,
-            tell,
-            Options(
-                config.activity_timeout,
-                config.only_pusher_error,
-                config.watchlist_delay,
-                config.adapter_required,
-            ),
+        self.registry: ChannelRegistry = parts.registry(
+            config, reactor, self._adapter, self._liveness, self._tell
         )
         self._authorization = AuthorizationSweep(self.registry)
-        self._admission = Admission(
-            self._apps,
-            self.registry,
-            max_connections=config.max_connections,
-            max_connects_per_minute=config.max_connects_per_minute,
-            limiter=self._adapter.limiter if config.shared_limits else None,
-            strict=config.strict_handshake,
-        )
+
+    def _make_listeners(self, listener: Any, group: Check) -> None:
+        config, reactor = self.config, self.reactor
         self._handshakes = IdleSweep(reactor, config.handshake_timeout)
-        self._closing = Closing(reactor, CLOSING_TIME)
-        self._websockets = PusherWebSocketFactory(
-            self._admission,
-            self.registry,
-            reactor,
-            self._closing,
-            path_prefix=config.path_prefix,
-            max_message_size=config.max_message_size,
-            max_backlog=config.max_backlog,
-            # The addresses of clients are looked at only where they have a limit.
-            address_of=partial(address_of, trusted_hops=config.trusted_hops)
-            if config.max_connects_per_minute
-            else None,
+        self._closing = closing = Closing(reactor, CLOSING_TIME)
+        self._admission = admission = parts.admission(
+            config, self._apps, self.registry, self._adapter
         )
-        self._api = self._http_api(reactor, group)
+        self._websockets = parts.websockets(config, reactor, admission, self.registry, closing)
+        checks = (self._adapter.health, self._served.health, self._webhooks.health, group)
+        self._api = parts.http_api(
+            config, reactor, self._apps, admission, self.registry, checks, closing, self._tell
+        )
         public = PublicPort(
             websocket=lambda: cast(IProtocol, self._websockets.buildProtocol(None)),
             publishing=self._api.publishing,
             http=self._api.any_request,
             idle=self._handshakes,
-            tell=tell,
+            tell=self._tell,
         )
-        self._public = Ports(
-            listener or reactor, config.listen, public, "--listen", eager=config.eager_send
-        )
+        self._public = Ports(listener, config.listen, public, "--listen", eager=config.eager_send)
         metrics = (config.metrics,) if config.metrics else ()
         self._private = Ports(reactor, metrics, self._metrics.site(), "--metrics")
-        self.reactor = reactor
-
-    def _http_api(self, reactor: Any, group: Check) -> HttpApi:
-        config = self.config
-        return HttpApi(
-            self.registry,
-            self._apps,
-            self._admission,
-            (self._adapter.health, self._served.health, self._webhooks.health, group),
-            self._tell,
-            reactor,
-            self._closing,
-            ApiOptions(
-                config.path_prefix,
-                config.max_request_size,
-                config.max_api_calls_per_minute,
-                config.trusted_hops,
-                config.cors_origins,
-                config.allow_reserved_events,
-                config.shared_limits,
-            ),
-        )
 
     # Starting and stopping
 
@@ -290,7 +228,14 @@ class PusherService(Embedded):
         """Give where it listens for clients now, such as ``127.0.0.1:6001``."""
         return self._public.addresses()
 
-    # For the metrics
+    # For the webhooks and the metrics
+
+    def _served_app(self, app_id: str) -> App | None:
+        return self.registry.app(app_id)
+
+    def _snapshot(self) -> Snapshot:
+        store_ok = self._served.health().ok
+        return take(self.registry, self._served.ids, self._webhooks.waiting(), store_ok=store_ok)
 
     def _port_label(self) -> str:
         addresses = self._public.addresses()
@@ -298,13 +243,6 @@ class PusherService(Embedded):
             # Kept while the server drains and listens no more: the time series keep their names.
             self._port = addresses[0].rpartition(":")[2]
         return self._port
-
-
-def _app_store(config: Config, reactor: Any) -> AppStore:
-    if config.apps is None:
-        return MemoryApps(config.served_apps())
-    store: AppStore = make(config.apps, "txpusher.apps", "--apps", reactor, config.default_limits)
-    return store
 
 
 async def _tried(task: Coroutine[Any, Any, None], otherwise: str) -> None:
