@@ -57,6 +57,13 @@ class Bus(Protocol):
     async def publish(self, envelope: Envelope) -> None:
         """Hand the envelope to every other node that watches its app and channel."""
 
+    async def publish_gone(self, envelope: Envelope, user_id: str) -> None:
+        """Publish that a user is gone from a presence channel, unless the roster has the user there (again).
+
+        Raises:
+            ServiceUnavailable: it was not published, or nobody knows whether it was.
+        """
+
     async def watch(self, app_id: str, channel: str) -> None:
         """Receive what others publish to this channel from now on."""
 
@@ -92,12 +99,15 @@ class Left(NamedTuple):
         last_for_user: the member whose user has no socket on the channel any more, else None.
         counts: the channel's counts afterwards.
         told: whether the roster tells the channel's subscribers on all nodes, this one included, that the member went.
+        found: whether the subscription was there. One that has been there is missing when the roster has lost it, or
+            took this node for dead.
     """
 
     last_in_channel: bool
     last_for_user: PresenceMember | None
     counts: Counts
     told: bool = False
+    found: bool = True
 
 
 class Restored(NamedTuple):

@@ -229,6 +229,21 @@ class AdapterContract(Contract):
         assert [envelope.channel for envelope in other.received] == ["weather"]
 
     @awaited
+    async def test_a_user_who_is_gone_or_back(self) -> None:
+        """That a user is gone is published only while it is so."""
+        sender, other = await self.nodes(2)
+        await other.adapter.bus.watch("1", "presence-x")
+        await other.adapter.roster.join("1", "presence-x", "1.1", ANN)
+        await self.settle()
+        other.received.clear()
+        for user_id in ("ann", "bob"):
+            gone = Envelope("1", "presence-x", [(user_id.encode(), None)])
+            await sender.adapter.bus.publish_gone(gone, user_id)
+        await self.settle()
+        (envelope,) = other.received
+        assert envelope.frames[0][0] == b"bob"
+
+    @awaited
     async def test_watching_again(self) -> None:
         """Who watches a channel again receives it again, at once and after a while, and once."""
         sender, other = await self.nodes(2)
@@ -368,11 +383,13 @@ class AdapterContract(Contract):
     async def test_leaving_what_one_is_not_on(self) -> None:
         """A leave of an unknown socket or channel is the last of nothing and changes nothing."""
         roster = await self.roster()
-        assert await roster.leave("1", "news", "1.1") == Left(False, None, NOBODY)
+        assert await roster.leave("1", "news", "1.1") == Left(False, None, NOBODY, found=False)
         await roster.join("1", "presence-x", "1.1", ANN)
-        assert await roster.leave("1", "presence-x", "2.2") == Left(False, None, Counts(1, 1))
+        unknown = await roster.leave("1", "presence-x", "2.2")
+        assert unknown == Left(False, None, Counts(1, 1), found=False)
         await roster.leave("1", "presence-x", "1.1")
-        assert await roster.leave("1", "presence-x", "1.1") == Left(False, None, NOBODY)
+        again = await roster.leave("1", "presence-x", "1.1")
+        assert again == Left(False, None, NOBODY, found=False)
 
     @awaited
     async def test_a_full_channel(self) -> None:
@@ -383,7 +400,9 @@ class AdapterContract(Contract):
         refused = await second.join("1", "presence-x", "3.3", PresenceMember("cid"), 2)
         assert refused[:4] == (False, False, False, Counts(2, 2))
         assert (await first.counts("1", ["presence-x"])) == [Counts(2, 2)]
-        assert await second.leave("1", "presence-x", "3.3") == Left(False, None, Counts(2, 2))
+        assert await second.leave("1", "presence-x", "3.3") == Left(
+            False, None, Counts(2, 2), found=False
+        )
         again = await first.join("1", "presence-x", "4.4", BOB, 2)
         assert again[:4] == (True, False, False, Counts(3, 2))
         await second.leave("1", "presence-x", "2.2")

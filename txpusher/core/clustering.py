@@ -54,12 +54,16 @@ class ClusterNode:
                 frame = codec.watchlist_events([], [user_id])
                 await self._tell_for(node_id, app_id, watchlist_channel(user_id), frame)
             return
-        tell_departure(self._registry, app_id, channel, left)
         gone = left.last_for_user
         if gone is not None:
+            # The user may have come back, to any node, since this was found out.
             frame = codec.member_removed(channel, gone.user_id)
-            await self._tell_for(node_id, app_id, channel, frame)
-        elif not kind.is_presence:
+            envelope = Envelope(app_id, channel, [(frame, None)], sender=node_id)
+            await self._registry.adapter.bus.publish_gone(envelope, gone.user_id)
+        tell_departure(self._registry, app_id, channel, left)
+        if gone is not None:
+            return
+        if not kind.is_presence:
             app = await self._app(app_id)
             await count_departed(self._registry, app, channel, left.counts.subscriptions)
 

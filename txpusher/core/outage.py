@@ -56,7 +56,7 @@ class Outage:
         self._registry = registry
         self._tell = tell
         self._retry: Call | None = None
-        self._settling: dict[object, Call] = {}
+        self._settling: dict[object, tuple[Call, dict[Place, PresenceMember | None]]] = {}
         self.joined: dict[Place, bool] = {}
         self.left: dict[Place, PresenceMember | None] = {}
 
@@ -79,17 +79,22 @@ class Outage:
         left = dict(self.left)
         self.left.clear()
         key = object()
-        self._settling[key] = self._registry.clock.callLater(seconds, self._settled, key, left)
+        call = self._registry.clock.callLater(seconds, self._settled, key)
+        self._settling[key] = call, left
 
-    def _settled(self, key: object, left: dict[Place, PresenceMember | None]) -> None:
-        del self._settling[key]
+    def waits(self, place: Place) -> bool:
+        """Whether somebody left of whom the roster is told later."""
+        return place in self.left or any(place in left for _, left in self._settling.values())
+
+    def _settled(self, key: object) -> None:
+        _, left = self._settling.pop(key)
         for place, member in left.items():
             self.leave(place, member)
         start_logged(self._tell_missing(), "Some who left during an outage are in the roster")
 
     def stop(self) -> None:
         """Tell nobody any more."""
-        for call in (self._retry, *self._settling.values()):
+        for call in (self._retry, *(call for call, _ in self._settling.values())):
             if call is not None:
                 call.cancel()
         self._retry = None

@@ -102,6 +102,8 @@ async def _write(
 ) -> None:
     there = [one for one in connections if _is_on(one, channel)]
     sockets = [(one.socket_id, _member(one, channel)) for one in there]
+    if not there:
+        return  # the joins that are under way tell the roster
     restored = await registry.adapter.roster.restore(channel.app_id, channel.name, sockets)
     unanswered = [one for one in there if registry.outage.joined.pop(_place(channel, one), False)]
     if unanswered:
@@ -167,13 +169,18 @@ async def _tell_again(
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
     app_id, name, app = channel.app_id, channel.name, registry.app(channel.app_id)
     if channel.kind is Kind.USER:
-        if restored.first_in_channel and app is not None:
+        if restored.first_in_channel and app is not None and channel.subscribers:
             await watchlists.came_online(registry, app, user_of_channel(name))
         return
     if restored.first_in_channel:
         registry.tell(ChannelOccupied(app_id, name))
+    # Of who has left before the answer came, the roster has told already that they are gone.
+    members = (_member(one, channel) for one in channel.subscribers)
+    here = {member.user_id for member in members if member is not None}
     for member in restored.new_members:
         registry.tell(MemberAdded(app_id, name, member.user_id))
+        if member.user_id not in here:
+            continue
         await _tell_others(registry, app_id, name, codec.member_added(name, member))
     if app is not None and app.subscription_count and not channel.kind.is_presence:
         await count_changed(registry, channel, restored.counts.subscriptions)
@@ -207,7 +214,7 @@ async def _find_ghosts(registry: ChannelRegistry) -> None:
     while True:
         cursor, owned = await roster.owned(cursor)
         for place in starmap(Place, owned):
-            if place not in registry.outage.left and not _is_back(registry, place):
+            if not registry.outage.waits(place) and not _is_back(registry, place):
                 await _tell_departure(registry, place, await roster.leave(*place))
         if not cursor:
             return
@@ -232,9 +239,9 @@ async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
     if member is not None and answer.last_for_user is None:
         there = {other.user_id for other in await roster.members(place.app_id, place.channel)}
         if member.user_id not in there:
-            answer = answer._replace(last_for_user=member, told=True)
-    registry.outage.left.pop(place, None)
+            answer = answer._replace(last_for_user=member)
     await _tell_departure(registry, place, answer)
+    registry.outage.left.pop(place, None)
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:
@@ -253,7 +260,8 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
     tell_departure(registry, app_id, name, left)
     if left.last_for_user is not None:
         if not left.told:
-            frame = codec.member_removed(name, left.last_for_user.user_id)
-            await _tell_others(registry, app_id, name, frame)
+            user_id = left.last_for_user.user_id
+            envelope = Envelope(app_id, name, [(codec.member_removed(name, user_id), None)])
+            await registry.adapter.bus.publish_gone(envelope, user_id)
     elif not kind_of(name).is_presence:
         await count_departed(registry, app, name, left.counts.subscriptions)

@@ -177,7 +177,11 @@ async def unsubscribe(connection: Connection, name: str) -> None:
         left = await registry.adapter.roster.leave(
             channel.app_id, name, connection.socket_id, member
         )
-        await _departed(connection, channel, left)
+        if left.found:
+            await _departed(connection, channel, left)
+        else:
+            # The roster has lost it. What is true is told when this node writes itself anew.
+            registry.outage.unsubscribe(connection, channel, member)
     except ServiceUnavailable:
         registry.outage.unsubscribe(connection, channel, member)
     finally:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
+from txpusher.adapters.redis.scripts import GONE
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class RedisBus:
         node = envelope.sender.encode() or self._id
         topic = self._prefix + place(envelope.app_id, envelope.channel)
         self._commands.publish(envelope.app_id, topic, envelopes.encode(envelope, node))
+
+    async def publish_gone(self, envelope: Envelope, user_id: str) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        node = envelope.sender.encode() or self._id
+        where = place(envelope.app_id, envelope.channel)
+        await self._commands.run(GONE, where, user_id, envelopes.encode(envelope, node))
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`; while Redis is away the channel is noted, and that is all."""

@@ -69,11 +69,11 @@ class RedisRoster:
         if member is not None:
             frame = codec.member_removed(channel, member.user_id)
             user = (member.user_id, _message(frame, None))
-        last, sockets, users, told, *was = await self._commands.run(
+        last, sockets, users, told, found, *was = await self._commands.run(
             LEAVE, place(app_id, channel), socket_id, *user
         )
         (gone,) = _members(was) or (None,)
-        return Left(bool(last), gone, Counts(sockets, users), told=bool(told))
+        return Left(bool(last), gone, Counts(sockets, users), told=bool(told), found=bool(found))
 
     async def restore(
         self,

@@ -32,6 +32,7 @@ class Script:
 JOIN = Script("join", "roster")
 LEAVE = Script("leave", "roster")
 RESTORE = Script("restore", "roster")
+GONE = Script("gone", "roster")
 MEMBERS = Script("members", "roster")
 REAP = Script("reap", "roster")
 HEARTBEAT = Script("heartbeat", "roster")
