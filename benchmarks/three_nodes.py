@@ -22,7 +22,7 @@ def three_nodes(bench: Bench, stack: ExitStack) -> None:
     cores = all_cores()
     store = stack.enter_context(redis(bench.directory, set(cores)))
     # Signs of life would be counted, too.
-    url = f"{store.url}?heartbeat=120&lease=240"
+    url = f"{store.url}?heartbeat=120&lease=360"
     nodes = [
         stack.enter_context(node(bench.directory, {cores[n % len(cores)]}, url)) for n in range(3)
     ]

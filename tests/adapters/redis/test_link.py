@@ -14,13 +14,14 @@ from txpusher.adapters.redis.link import FIRST_DELAY, LAST_DELAY, Link
 class Kept:
     """A link to a Redis in memory."""
 
-    def __init__(self):
+    def __init__(self, longest=LAST_DELAY):
         self.redis = FakeRedis()
         self.clock = Clock()
         self.made = []
         self.problem = None
         self.link = Link(
-            "test", self.redis, self.clock, self.build, self.prepare, self.made.append, lambda: 1.0
+            *("test", self.redis, self.clock, self.build, self.prepare, self.made.append),
+            *(lambda: 1.0, longest),
         )
 
     def build(self):
@@ -76,6 +77,16 @@ def test_refusals(kept):
     kept.clock.advance(LAST_DELAY)
     assert kept.link.connection is not None
     assert kept.link.losses == 0
+
+
+def test_the_longest_distance():
+    """Between two attempts there is never more time than was said."""
+    kept = Kept(longest=0.25)
+    kept.redis.refusal = DNSLookupError("no such name")
+    kept.link.start()
+    kept.clock.pump([0.2, 0.25, 0.25, 0.25])
+    assert kept.redis.attempts == 5
+    now(kept.link.stop())
 
 
 @pytest.mark.parametrize("silent", [False, True])

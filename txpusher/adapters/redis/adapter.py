@@ -17,7 +17,7 @@ from txpusher.adapters.redis.connection import RedisConnection
 from txpusher.adapters.redis.endpoints import log_in
 from txpusher.adapters.redis.lease import Lease
 from txpusher.adapters.redis.limiter import RedisLimiter
-from txpusher.adapters.redis.link import Link
+from txpusher.adapters.redis.link import LAST_DELAY, Link
 from txpusher.adapters.redis.outbox import RedisOutbox
 from txpusher.adapters.redis.quotas import RedisQuotas
 from txpusher.adapters.redis.roster import RedisRoster
@@ -81,8 +81,11 @@ class RedisAdapter:
         silence = max(target.lease / 2, 1.5 * target.heartbeat)
         self._lease = Lease(commands, node_id, target.lease, silence, token)
 
+        # All nodes have to be back well within a lease of the first one, which would bury the others.
+        longest = min(LAST_DELAY, target.lease / 4)
+
         def link(name: str, build: Any, prepare: Any, made: Any) -> Link:
-            return Link(name, endpoint, clock, build, prepare, made, random)
+            return Link(name, endpoint, clock, build, prepare, made, random, longest)
 
         commands.link = link("commands", self._build, self._prepare_commands, self._commands_made)
         self.bus.link = link("bus", self._build_bus, self._prepare_bus, self._bus_made)

@@ -21,7 +21,8 @@ _log = Logger()
 
 FIRST_DELAY = 0.1
 LAST_DELAY = 2.0
-"""Seconds between attempts: a cluster without its Redis is worth a packet every other second."""
+"""Seconds between attempts, the first and the longest: a cluster without its Redis is worth a packet every other
+second."""
 
 
 class Endpoint(Protocol):
@@ -42,6 +43,7 @@ class Link:
         prepare: awaited with every new connection; when it raises, the connection is given up.
         made: called with every connection that is prepared.
         random: gives a number from 0 to 1, for delays that differ from node to node.
+        longest: seconds between two attempts.
 
     Attributes:
         connection: the one that is prepared and alive, or None.
@@ -58,6 +60,7 @@ class Link:
         prepare: Callable[[Any], Awaitable[None]],
         made: Callable[[Any], None],
         random: Callable[[], float],
+        longest: float = LAST_DELAY,
     ) -> None:
         self.connection: Any = None
         self.problem = "not connected yet"
@@ -70,6 +73,7 @@ class Link:
         self._prepare = prepare
         self._made = made
         self._random = random
+        self._longest = longest
         self._open: RedisConnection | None = None
         self._running: Deferred[None] | None = None
 
@@ -112,7 +116,7 @@ class Link:
             except Exception as error:  # noqa: BLE001 - whatever it is, it may be over in a while
                 self._failed(error, attempt)
                 attempt += 1
-            await self._wait(min(LAST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10)))
+            await self._wait(min(self._longest, FIRST_DELAY * 2 ** min(attempt, 10)))
 
     async def _use(self, connection: RedisConnection) -> None:
         self._open = connection

@@ -171,11 +171,11 @@ def _means_something(name: str, value: str, target: Target) -> bool:
 
 
 def _checked(target: Target) -> Target:
-    if target.lease < 2 * target.heartbeat:
+    if target.lease < 3 * target.heartbeat:
         raise ConfigError(
             SETTING,
-            f"lease={target.lease:g} has to be at least twice heartbeat={target.heartbeat:g}: one lost sign of life "
-            "is no death",
+            f"lease={target.lease:g} has to be at least three times heartbeat={target.heartbeat:g}: one lost "
+            "sign of life is no death",
         )
     return target
 
