@@ -33,15 +33,17 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_values_do_not_change(value):
     """Values that are passed around stay as they are; another one is another value."""
-    field = dataclasses.fields(value)[0].name
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    is_tuple = isinstance(value, tuple)
+    field = value._fields[0] if is_tuple else dataclasses.fields(value)[0].name
+    replace = type(value)._replace if is_tuple else dataclasses.replace
+    with pytest.raises(AttributeError):
         setattr(value, field, "other")
-    same = dataclasses.replace(value)
+    same = replace(value)
     assert same == value
     assert hash(same) == hash(value)
     # With -b it is an error to compare bytes with text.
     other = b"other" if isinstance(getattr(value, field), bytes) else "other"
-    assert dataclasses.replace(value, **{field: other}) != value
+    assert replace(value, **{field: other}) != value
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)

@@ -6,6 +6,7 @@ All of them are frozen and carry no behaviour. Sizes are bytes, durations second
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,7 @@ class App:
     limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event to publish.
 
     Args:

@@ -5,6 +5,7 @@ Klein's routes and the fast lane both make an `ApiRequest` and write an `Answer`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ class ApiRequest(NamedTuple):
     path: str
     query: str
     body: bytes
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     address: str | None = None
 
 

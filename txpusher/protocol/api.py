@@ -53,7 +53,7 @@ def parse_event(body: bytes, limits: Limits, *, allow_reserved: bool) -> Publica
     fields = _object(body)
     channels = fields.get("channels")
     if not channels:
-        channels = [_required(fields, "channel (or channels)", fields.get("channel"))]
+        channels = [_required("channel (or channels)", fields.get("channel"))]
     if not isinstance(channels, list):
         raise BadRequest("channels must be a list of channel names")
     _check_count(channels, limits)
@@ -91,7 +91,7 @@ def _batch_item(index: int, item: object, limits: Limits, *, allow_reserved: boo
     if not isinstance(item, dict):
         raise BadRequest(f"batch[{index}]: an event must be an object")
     try:
-        channel = _required(item, "channel", item.get("channel"))
+        channel = _required("channel", item.get("channel"))
         return _publication(item, [channel], limits, allow_reserved=allow_reserved)
     except (BadRequest, PayloadTooLarge) as error:
         raise type(error)(f"batch[{index}]: {error.message}") from error
@@ -107,7 +107,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _required(fields: Mapping[str, Any], name: str, value: object) -> object:
+def _required(name: str, value: object) -> object:
     if value is None:
         raise BadRequest(f"{name} is missing")
     return value
@@ -116,22 +116,18 @@ def _required(fields: Mapping[str, Any], name: str, value: object) -> object:
 def _publication(
     fields: Mapping[str, Any], channels: Sequence[object], limits: Limits, *, allow_reserved: bool
 ) -> Publication:
-    name = _event_name(
-        _required(fields, "name", fields.get("name")), limits, allow_reserved=allow_reserved
-    )
-    data = _data(_required(fields, "data", fields.get("data")), limits)
+    get = fields.get
+    name = _event_name(_required("name", get("name")), limits, allow_reserved=allow_reserved)
+    data = _data(_required("data", get("data")), limits)
     for channel in channels:
         _check_name(channel, limits)
-    socket_id = fields.get("socket_id")
+    socket_id, info, key = get("socket_id"), get("info"), get("idempotency_key")
     if socket_id is not None and not is_socket_id(socket_id):
         raise BadRequest("socket_id must be two numbers with a dot between them")
-    distinct: tuple[Any, ...] = (
-        tuple(dict.fromkeys(channels)) if len(channels) > 1 else tuple(channels)
-    )
-    key = fields.get("idempotency_key")
+    distinct: tuple[Any, ...] = tuple(dict.fromkeys(channels))
     return Publication(
         Event(name, distinct, data, socket_id),
-        parse_info(fields.get("info")),
+        parse_info(info) if info else NO_ATTRIBUTES,
         None if key is None else parse_key(key, limits),
     )
 

@@ -162,11 +162,10 @@ PONG = frame(b'{"event":"pusher:pong","data":{}}')
 
 def channel_event(name: str, channel: str, data: str, user_id: str | None = None) -> bytes:
     """Frame an event for the subscribers of a channel; ``user_id`` only for client events on presence."""
-    sender = b"" if user_id is None else b',"user_id":%b' % _json(user_id)
-    return frame(
-        b'{"event":%b,"channel":%b,"data":%b%b}'
-        % (_json(name), _json(channel), _json(data), sender)
-    )
+    message = {"event": name, "channel": channel, "data": data}
+    if user_id is not None:
+        message["user_id"] = user_id
+    return frame(_json(message))
 
 
 def connection_established(socket_id: str, activity_timeout: int) -> bytes:

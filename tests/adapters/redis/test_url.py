@@ -59,7 +59,10 @@ def test_good(url, target):
         ("redis://h?heartbeat=soon", "expected seconds from 0.05 to 3600 for heartbeat"),
         ("redis://h?timeout=0", "for timeout"),
         ("redis://h?lease=nan", "for lease"),
-        ("redis://h?heartbeat=5&lease=14.9", "lease=14.9 has to be at least three times heartbeat=5"),
+        (
+            "redis://h?heartbeat=5&lease=14.9",
+            "lease=14.9 has to be at least three times heartbeat=5",
+        ),
         ("redis://h?prefix=", "prefix has no meaning here"),
         ("redis://h?db=1", "db has no meaning here"),
         ("redis://h?ca=/x", "ca has no meaning here"),
