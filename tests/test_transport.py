@@ -23,8 +23,8 @@ from txpusher.transport import (
     EagerUNIXServer,
     address_of,
     innermost,
-    send_now,
     use_transport,
+    write_now,
 )
 
 EAGER, BUFFERING = (EagerTCPServer, EagerUNIXServer), (BufferingTCPServer, BufferingUNIXServer)
@@ -169,58 +169,57 @@ def buffering(request):
     return connected(request.param)
 
 
-def test_what_waits_is_sent_now(buffering):
+def test_what_is_written_now_is_sent_now(buffering):
     """Everything goes out in the very call, below TLS as well, and the reactor has nothing left to do."""
-    buffering.write(b"one")
-    send_now(buffering)
-    buffering.write(b"two")
-    send_now(SimpleNamespace(transport=buffering))
+    write_now(buffering, b"one")
+    write_now(SimpleNamespace(transport=buffering, write=buffering.write), b"two")
     assert buffering.socket.sent == b"onetwo"
     assert buffering.reactor.getWriters() == []
 
 
 def test_what_cannot_be_sent_now_waits(buffering):
-    """The rest goes when there is room again, and nothing twice."""
+    """The rest goes when there is room again, in order, and nothing twice."""
     buffering.socket.room = 2
-    buffering.write(b"hello")
-    send_now(buffering)
-    send_now(buffering)
+    write_now(buffering, b"hello")
     assert (buffering.socket.sent, buffering.backlog()) == (b"he", 3)
+    write_now(buffering, b" you")
+    assert (buffering.socket.sent, buffering.backlog()) == (b"he", 7)
     buffering.socket.room = None
     buffering.reactor.write_all()
-    assert buffering.socket.sent == b"hello"
+    assert buffering.socket.sent == b"hello you"
 
 
 def test_an_error_of_sending_now_is_left_to_the_reactor(buffering):
     """The connection ends a moment later, as Twisted does it."""
     buffering.socket.error = errno.EPIPE
     protocol = buffering.protocol
-    buffering.write(b"hello")
-    send_now(buffering)
+    write_now(buffering, b"hello")
     assert protocol.ended is None
     buffering.reactor.write_all()
     assert protocol.ended is not None
 
 
-def test_what_closes_is_not_sent_to_now(buffering):
+@pytest.mark.parametrize("below_tls", [False, True])
+def test_what_closes_is_not_sent_to_now(buffering, below_tls):
     """Its last bytes and its end stay the reactor's business."""
     protocol, sock = buffering.protocol, buffering.socket
+    transport = SimpleNamespace(transport=buffering, write=buffering.write)
     buffering.write(b"hello")
     buffering.loseConnection()
-    send_now(buffering)
+    write_now(transport if below_tls else buffering, b" you")
     assert sock.sent == b""
     buffering.reactor.write_all()
-    assert sock.sent == b"hello"
+    assert sock.sent.startswith(b"hello")
     assert protocol.ended is not None
-    send_now(buffering)
-    assert sock.calls == 1
+    calls = sock.calls
+    write_now(transport if below_tls else buffering, b"more")
+    assert sock.calls == calls
 
 
 def test_transports_without_a_socket_send_as_they_do():
     """What is no socket below is left alone."""
     transport = StringTransport()
-    transport.write(b"hello")
-    send_now(transport)
+    write_now(transport, b"hello")
     assert transport.value() == b"hello"
 
 

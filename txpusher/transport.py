@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
-from twisted.internet.abstract import FileDescriptor
 
 from txpusher.protocol.addresses import client_address
 
@@ -136,16 +135,35 @@ def address_of(transport: Any, forwarded: str, trusted_hops: int) -> str | None:
     return client_address(peer, forwarded, trusted_hops)
 
 
-def send_now(transport: Any) -> None:
-    """Send what a transport has buffered, and do not wait for the reactor, which has other calls to make before.
+def write_now(transport: Any, data: bytes) -> None:
+    """Write to a transport that is not ours, and do not wait for the reactor, which has other calls to make before.
+
+    Measured: it saves the two ``epoll_ctl`` calls that Twisted's ``write`` costs.
 
     Args:
-        transport: the protocol's own; below TLS the socket is looked for. Nothing is done to one that is closing, or
-            that is of another kind. An error is found again, and dealt with, by the reactor.
+        transport: the protocol's own; below TLS the socket is looked for. One that is closing, or of another kind,
+            takes the data as always. An error is found again, and dealt with, by the reactor.
+        data: any bytes.
     """
-    while not isinstance(transport, FileDescriptor):
-        transport = getattr(transport, "transport", None)
-        if transport is None:
+    below = transport
+    while not isinstance(below, tcp.Connection):
+        below = getattr(below, "transport", None)
+        if below is None:
+            transport.write(data)
             return
-    if transport.connected and not transport.disconnecting:
-        transport.doWrite()
+    rest = data[_sent(below, data) :] if below is transport else data
+    if rest:
+        transport.write(rest)
+        if below.connected and not below.disconnecting:
+            below.doWrite()
+
+
+def _sent(transport: tcp.Connection, data: bytes) -> int:
+    """Send what the socket takes, if nothing waits to be sent before."""
+    waits = transport.dataBuffer or transport._tempDataBuffer  # noqa: SLF001 - as above
+    if waits or not transport.connected or transport.disconnecting:
+        return 0
+    try:
+        return transport.socket.send(data)
+    except OSError:
+        return 0

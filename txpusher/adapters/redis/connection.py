@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from txredisapi import BaseRedisProtocol, InvalidData, ResponseError
 
 from txpusher.errors import ServiceUnavailable
-from txpusher.transport import send_now
+from txpusher.transport import write_now
 
 BACKLOG = 20_000
 """Commands that may wait for their replies: about a second's worth for Redis."""
@@ -67,9 +67,8 @@ class RedisConnection(BaseRedisProtocol):
             ServiceUnavailable: Redis is gone, or does not keep up.
         """
         self._sending(app_id, len(message))
-        self.transport.write(pack((b"PUBLISH", topic, message)))
         # Before the fan-out on this node, which begins when this turn ends: the others have theirs to do, too.
-        send_now(self.transport)
+        write_now(self.transport, pack((b"PUBLISH", topic, message)))
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Send any command; the Deferred gives its reply.
