@@ -354,6 +354,45 @@ def test_who_is_back_as_somebody_else(two, returned):
     assert two.facts() == [MemberRemoved("1", ROOM, "zoe")]
 
 
+@pytest.mark.parametrize("settling", [False, True])
+def test_who_is_back_as_somebody_else_when_the_roster_is(two, settling):
+    """The roster is told of the departure before the arrival, also when it could hear of the arrival first."""
+    client, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    if settling:
+        two.back(forgotten=True)
+    two.adapter.error = None
+    client.subscribe(ROOM, "zoe")
+    assert client.members(ROOM).keys() >= {"zoe"}
+    if not settling:
+        two.back()
+    two.clock.advance(RETRY)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann"), MemberAdded("1", ROOM, "zoe")]
+    assert member_events(bob) == [("member_removed", "ann"), ("member_added", "zoe")]
+    two.clock.advance(10)
+    client.leave()
+    assert two.facts() == [MemberRemoved("1", ROOM, "zoe")]
+    assert two.there.counts(ROOM) == (1, 1)
+
+
+def test_who_was_somebody_else_between_two_leaves(two):
+    """One who leaves again before the roster knows of anything leaves once, as the one whom the roster has."""
+    client, bob = joined(two.here, "ann"), joined(two.there, "bob")
+    two.facts()
+    two.away()
+    client.unsubscribe(ROOM)
+    two.adapter.error = None
+    client.subscribe(ROOM, "zoe")
+    client.unsubscribe(ROOM)
+    two.back()
+    two.clock.advance(RETRY)
+    assert two.facts() == [MemberRemoved("1", ROOM, "ann")]
+    assert member_events(bob) == [("member_removed", "ann")]
+    assert two.there.counts(ROOM) == (1, 1)
+
+
 def test_who_was_somebody_else_for_a_moment(two):
     """One who came as another user and is gone again leaves as the one whom the roster has."""
     client = joined(two.here, "ann")

@@ -86,6 +86,27 @@ class Outage:
         """Whether somebody left of whom the roster is told later."""
         return place in self.left or any(place in left for _, left in self._settling.values())
 
+    def check_join(self, place: Place, member: PresenceMember | None) -> None:
+        """See that nobody joins in the place of somebody else whom the roster still has.
+
+        Raises:
+            ServiceUnavailable: it has to be told first that the other one has left.
+        """
+        for _, left in self._settling.values():
+            if place in left and left[place] != member:
+                self.left[place] = left.pop(place)
+        if place in self.left and self.left[place] != member:
+            raise ServiceUnavailable("The roster still has somebody else in this place")
+
+    def check_leave(self, place: Place) -> None:
+        """See that nobody leaves in the place of somebody else.
+
+        Raises:
+            ServiceUnavailable: the roster has been told neither of that one's leave nor of this one's join.
+        """
+        if place in self.left and place in self.joined:
+            raise ServiceUnavailable("The roster still has somebody else in this place")
+
     def _settled(self, key: object) -> None:
         _, left = self._settling.pop(key)
         for place, member in left.items():

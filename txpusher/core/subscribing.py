@@ -23,7 +23,7 @@ from txpusher.core.occurrences import (
     Subscribed,
     Unsubscribed,
 )
-from txpusher.core.outage import UNKNOWN
+from txpusher.core.outage import UNKNOWN, Place
 from txpusher.errors import PresenceChannelFull, ServiceUnavailable, TooManySubscriptions
 from txpusher.protocol import codec
 from txpusher.protocol.frames import split
@@ -90,11 +90,10 @@ def _check_room(connection: Connection, name: str) -> None:
 
 async def _join(connection: Connection, channel: Channel, member: PresenceMember | None) -> Joined:
     registry, app, name = connection.registry, connection.app, channel.name
-    limit = app.limits.max_presence_members
+    limit, place = app.limits.max_presence_members, Place(app.id, name, connection.socket_id)
     try:
-        joined = await registry.adapter.roster.join(
-            app.id, name, connection.socket_id, member, limit
-        )
+        registry.outage.check_join(place, member)
+        joined = await registry.adapter.roster.join(*place, member, limit)
     except ServiceUnavailable as error:
         joined = registry.outage.subscribe(connection, channel, member, error)
     if not joined.accepted:
@@ -173,10 +172,10 @@ async def unsubscribe(connection: Connection, name: str) -> None:
     registry, (channel, member) = connection.registry, subscription
     channel.remove(connection)
     registry.tell(Unsubscribed(channel.app_id, name, channel.kind))
+    place = Place(channel.app_id, name, connection.socket_id)
     try:
-        left = await registry.adapter.roster.leave(
-            channel.app_id, name, connection.socket_id, member
-        )
+        registry.outage.check_leave(place)
+        left = await registry.adapter.roster.leave(*place, member)
         if left.found:
             await _departed(connection, channel, left)
         else:
