@@ -6,9 +6,9 @@ agreed on nothing come by none of this.
 
 Autobahn reads compressed frames and asks its "extension" to inflate them, here an `Inflater`. Its own would do, but:
 
-* it counts what comes out of a message and not what goes in, and data behind the end of a deflate stream gives nothing:
-  a message that never ends could fill the memory;
-* it takes a message that is cut off, or that passes the limit with its last bytes, for a whole one;
+* it counts what comes out of a message and not what goes in, and nothing comes out of what stands behind the end of a
+  deflate stream, but it is kept: a message that never ends fills the memory;
+* it takes some messages that are cut off for whole ones;
 * it keeps its window, up to 32 KB, between messages.
 """
 
