@@ -26,6 +26,7 @@ from tests.wire_doubles import (
 )
 from txpusher import compression
 from txpusher.compression import KEPT, Compression, Inflater, Shared
+from txpusher.core.channel import SLICE
 from txpusher.core.occurrences import (
     CompressionAgreed,
     ConnectionLost,
@@ -413,6 +414,16 @@ def test_a_broadcast_to_all_kinds_of_clients(runs):
     assert sorted(window for _, window in runs) == [10, 12]
     assert len({frames for frames, _ in runs}) == 1
     assert len(api.told.of(MessagesCompressed)) == 2
+
+
+def test_a_large_channel(runs):
+    """A broadcast in several slices is compressed once, and arrives at everybody."""
+    api = server()
+    clients = [subscribed(deflating(api)) for _ in range(SLICE + 100)]
+    runs.clear()
+    api.fast_lane().ask(publish(event(data=LONG)))
+    assert {client.messages()[0]["data"] for client in clients} == {LONG}
+    assert len(runs) == 1
 
 
 def test_joined_frames(runs):
