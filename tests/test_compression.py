@@ -242,6 +242,7 @@ def test_a_message_that_never_ends(pieces):
         deflated(LONG.encode())[:-1],
         deflated(LONG.encode())[:100],
         deflated(LONG.encode())[:3],
+        b"4O\xc9\r\x030\x08[",  # so far no error, and nothing comes out
         deflated(
             b"x" * 100, flush=zlib.Z_FINISH
         ),  # without the byte that stands for an empty block
@@ -520,6 +521,21 @@ def test_messages_of_clients():
     assert [frame.opcode for frame in client.frames()] == [TEXT, TEXT, PONG, TEXT]
     assert api.told.of(MessageReceived) == [MessageReceived("1", len(ping))] * 3
     assert client.protocol._perMessageCompress._inflate is None
+
+
+@pytest.mark.parametrize(
+    ("offer", "window"),
+    [("permessage-deflate", 15), ("permessage-deflate; client_max_window_bits", 12)],
+)
+def test_clients_may_use_the_window_that_was_agreed(offer, window):
+    """A long message that refers far back is read, also when it comes in small pieces."""
+    api = server()
+    client = deflating(api, headers={"Sec-WebSocket-Extensions": offer})
+    noise = random.Random(1).randbytes(2**window // 3).hex()
+    payload = json.dumps({"event": "pusher:ping", "data": [noise] * 2}).encode()
+    data = masked(TEXT, deflated(payload, window))
+    client.receive(bytes([data[0] | 0x40]) + data[1:], 100)
+    assert client.messages() == [{"event": "pusher:pong", "data": {}}]
 
 
 def test_client_events_reach_others():

@@ -112,8 +112,8 @@ class Inflater:
         """
         inflate, self._inflate = self._inflate, None
         self._room_in = -1  # after a failure Autobahn asks again without a beginning
-        more = _run(inflate, _END, 1)
-        if more or not inflate.eof or inflate.unused_data not in {b"", _PADDING + _END}:
+        _run(inflate, _END, 1)
+        if not inflate.eof or inflate.unused_data not in {b"", _PADDING + _END}:
             raise PayloadCorruptError("a message is cut off, or goes on behind its end")
 
 
