@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format types docs bench bench-cluster clean
+.PHONY: help run test lint format types docs bench bench-cluster bench-compression clean
 
 help:  ## List the verbs.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: $(BIN)/tox  ## Measure the installed server.
 
 bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or three minutes.
 	$(BIN)/python benchmarks/cluster.py
+
+bench-compression: $(BIN)/tox  ## Measure what --compression saves and costs, for two or three minutes.
+	$(BIN)/python benchmarks/compression.py
 
 clean:  ## Remove what building and testing left behind.
 	rm -rf build dist *.egg-info .tox .coverage* htmlcov docs/_build .hypothesis .*_cache

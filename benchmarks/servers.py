@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -125,16 +125,18 @@ def redis(directory: Path, cores: Cores) -> Iterator[Redis]:
 
 
 @contextmanager
-def node(directory: Path, cores: Cores, adapter: str, workers: int = 1) -> Iterator[Node]:
-    """Run a node, or one for each of several workers."""
+def node(
+    directory: Path, cores: Cores, adapter: str, workers: int = 1, options: Sequence[str] = ()
+) -> Iterator[Node]:
+    """Run a node, or one for each of several workers; further options come last, so that they count."""
     port = free_port()
-    options = (
+    own = (
         *("--listen", f"tcp:{port}:interface={LOOPBACK}", "--metrics", "none", "--drain", "0"),
         *("--app", f"{APP_ID}:{KEY}:{SECRET}", "--adapter", adapter, "--workers", str(workers)),
     )
     twistd = Path(sys.executable).parent / "twistd"
     log = directory / f"node-{port}.log"
-    command = [str(twistd), "--nodaemon", "--pidfile=", "txpusher", *options]
+    command = [str(twistd), "--nodaemon", "--pidfile=", "txpusher", *own, *options]
     with _running(command, log, cores) as process:
         started = Node(process, port)
         _wait(process, started.answers, log)

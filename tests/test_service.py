@@ -220,6 +220,16 @@ def test_how_connections_send(eager, kind):
     assert server.reactor.ports[1].transport not in {EagerTCPServer, BufferingTCPServer}
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_compression(on):
+    """Clients that offer compression are answered as the setting says, and counted."""
+    server = Server(compression=on).start()
+    offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+    client = SocketClient(server.protocol(), headers=offer)
+    assert ("permessage-deflate" in client.answer) == on
+    assert server.metric('txpusher_compression_agreed_total{port="6001"}') == on
+
+
 def test_an_adapter_that_does_not_start():
     """An adapter that cannot connect, at once or later, is logged, and the server serves whom it can."""
     for late in (False, True):

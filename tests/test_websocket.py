@@ -102,7 +102,7 @@ def test_the_subprotocol_is_echoed(asked, chosen):
 
 
 def test_nothing_is_compressed():
-    """Compression is offered by browsers and not taken: a frame is the same for everybody."""
+    """Compression is offered by browsers and not taken unless it is switched on."""
     client = established(Api(), headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
     assert "Extensions" not in client.answer
 

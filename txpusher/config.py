@@ -107,6 +107,9 @@ class Config:
     max_backlog: int = _setting(
         1024 * 1024, "bytes that may wait for a client before it is cut off", least=1
     )
+    compression: bool = _setting(
+        default=False, text="compress messages to and from clients that offer permessage-deflate"
+    )
     max_connects_per_minute: int | None = _setting(
         None, "WebSocket connections a minute that one IP address may open", least=1
     )

@@ -109,6 +109,7 @@ def websockets(
         max_message_size=config.max_message_size,
         max_backlog=config.max_backlog,
         address_of=partial(address_of, trusted_hops=config.trusted_hops) if limited else None,
+        compression=config.compression,
     )
 
 

@@ -1,4 +1,6 @@
-"""The WebSocket side: Autobahn's server protocol as a `txpusher.interfaces.Wire`. Only this file knows Autobahn.
+"""The WebSocket side: Autobahn's server protocol as a `txpusher.interfaces.Wire`.
+
+Only this file knows Autobahn, and `txpusher.compression` what it asks of an extension.
 
 What bit us, and is dealt with here:
 
@@ -7,12 +9,15 @@ What bit us, and is dealt with here:
 * ``sendMessage`` and ``sendPreparedMessage`` format debug lines on every call: frames are written to the transport.
 * Its limits default to none, and ``failByDrop`` would drop without a close code.
 * It claims ``log``, and warns on every client that vanishes: a deploy would write a line a socket.
-* ``onConnect`` exceptions are logged without their traceback: nothing is decided there but the subprotocol.
+* ``onConnect`` exceptions are logged without their traceback: nothing is decided there but the subprotocol and
+  compression.
+* It fails the handshake on offers of compression that RFC 7692 wants declined: they are hidden from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -22,6 +27,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txpusher.compression import Compression
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
 from txpusher.errors import ConnectionEnded, InternalError
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     from txpusher.core.connection import Connection
     from txpusher.core.registry import ChannelRegistry
     from txpusher.idle import Closing
+    from txpusher.protocol.deflate import Offer
     from txpusher.transport import AddressOf
 
 _log = Logger()
@@ -82,7 +89,6 @@ class PusherWebSocket(WebSocketServerProtocol):
     webStatus = False
     requireMaskedClientFrames = True
     maskServerFrames = False
-    perMessageCompressionAccept = staticmethod(lambda _offers: None)
     serveFlashSocketPolicy = False
     flashSocketPolicy = ""
     allowedOrigins = ("*",)
@@ -118,10 +124,12 @@ class PusherWebSocket(WebSocketServerProtocol):
 
     # From Autobahn
 
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        """Choose the subprotocol: at most one, and only a Pusher one."""
+    def onConnect(self, request: ConnectionRequest) -> tuple[str | None, dict[str, str]]:
+        """Choose the subprotocol, at most one and only a Pusher one, and compression; give it and headers."""
         self._handshake = self._described(request)
-        return next((p for p in request.protocols if SUBPROTOCOL.fullmatch(p)), None)
+        protocol = next((p for p in request.protocols if SUBPROTOCOL.fullmatch(p)), None)
+        self.websocket_extensions: Any = ()
+        return protocol, self._compress(request.extensions)
 
     def _onOpen(self) -> None:
         try:
@@ -200,6 +208,14 @@ class PusherWebSocket(WebSocketServerProtocol):
             and address_of(self.transport, request.headers.get("x-forwarded-for", "")),
         )
 
+    def _compress(self, offers: list[Offer]) -> dict[str, str]:
+        agreed = self.factory.compression and self.factory.compression.agree(offers)
+        if not agreed:
+            return {}
+        self.send = partial(agreed.outgoing.send, self.transport.write)
+        self._perMessageCompress = agreed.incoming
+        return {"Sec-WebSocket-Extensions": agreed.answer}
+
     async def _admit(self) -> None:
         try:
             app = await self.factory.admission.admit(self._handshake)
@@ -271,6 +287,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         max_message_size: bytes of one client message.
         max_backlog: bytes that may wait for a slow client.
         address_of: finds out the address of a client; None when nobody wants to know.
+        compression: whether permessage-deflate is agreed on with clients that offer it.
     """
 
     log = _QuietLog()
@@ -286,6 +303,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         max_message_size: int = 64 * 1024,
         max_backlog: int = 1024 * 1024,
         address_of: AddressOf | None = None,
+        compression: bool = False,
     ) -> None:
         super().__init__(server="", reactor=reactor)
         self.admission = admission
@@ -294,6 +312,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         self.path_prefix = path_prefix
         self.max_backlog = max_backlog
         self.address_of = address_of
+        self.compression = Compression(max_message_size, registry.tell) if compression else None
         self._batched_timer = _Timer(reactor)
         limits = {
             "maxFramePayloadSize": max_message_size,

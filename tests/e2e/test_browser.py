@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pusher
 import pytest
-from auth_server import serving
-from node_process import SCRIPTS
+from pages import pages
 from served_apps import APP, ORIGINS
-
-PAGE = Path(__file__).with_name("page.html")
 
 
 @pytest.fixture
@@ -23,22 +19,7 @@ def sdk(server):
 
 @pytest.fixture
 def page(browser, server, sdk):
-    """Open the page for a user, with these channels; give a function that waits for a text on it."""
-    script = SCRIPTS / "node_modules/pusher-js/dist/web/pusher.min.js"
-    pages = {
-        "/": ("text/html; charset=utf-8", PAGE.read_bytes()),
-        "/pusher.min.js": ("text/javascript", script.read_bytes()),
-    }
-    with serving(sdk, "a", pages) as a, serving(sdk, "b", pages) as b:
-        urls = {"a": a, "b": b}
-
-        def open_page(user, *channels, key=APP.key):
-            settings = {"key": key, "port": server.port, "channels": channels}
-            browser.run("open", page=user, url=f"{urls[user]}/#{json.dumps(settings)}")
-            return lambda element, text: browser.run(
-                "text", page=user, element=element, contains=text
-            )
-
+    with pages(browser, server.port, sdk) as open_page:
         yield open_page
 
 

@@ -7,12 +7,14 @@ from txpusher.core.occurrences import (
     ApiCalled,
     AppsReloaded,
     ChannelOccupied,
+    CompressionAgreed,
     ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
     Delivered,
     MessageDropped,
     MessageReceived,
+    MessagesCompressed,
     MessageSent,
     Subscribed,
     Unsubscribed,
@@ -58,6 +60,18 @@ def test_messages():
     assert (seen.messages_received["a"], seen.socket_received["a"]) == (2, 15)
     assert (seen.messages_sent["a"], seen.socket_sent["a"]) == (501, 5100)
     assert seen.dropped == {("a", "slow_client"): 1}
+
+
+def test_compression():
+    """Agreements and runs count, and bytes before and after add up."""
+    seen = after(
+        CompressionAgreed(),
+        CompressionAgreed(),
+        MessagesCompressed(1000, 200),
+        MessagesCompressed(300, 300),
+    )
+    assert (seen.compression_agreed, seen.compressions) == (2, 2)
+    assert (seen.compression_input, seen.compression_output) == (1300, 500)
 
 
 def test_deliveries_are_timed_by_kind():

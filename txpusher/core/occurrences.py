@@ -62,6 +62,22 @@ class Delivered(NamedTuple):
     seconds: float
 
 
+class CompressionAgreed(NamedTuple):
+    """A new connection and the server agreed to compress messages."""
+
+
+class MessagesCompressed(NamedTuple):
+    """Messages that are sent at once were compressed; it is told once, however many clients receive them.
+
+    Args:
+        size: bytes before.
+        compressed: bytes after, as many where they did not get smaller.
+    """
+
+    size: int
+    compressed: int
+
+
 class MessageDropped(NamedTuple):
     """Something that was sent did not reach whom it was meant for."""
 
@@ -213,6 +229,8 @@ Occurrence = (
     | MessageReceived
     | MessageSent
     | Delivered
+    | CompressionAgreed
+    | MessagesCompressed
     | MessageDropped
     | Subscribed
     | Unsubscribed

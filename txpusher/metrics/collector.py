@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from txpusher.interfaces import Figures
+from txpusher.metrics.compression import compression_metrics
 from txpusher.metrics.families import Families, Labels, Samples
 from txpusher.metrics.histogram import Histogram
 from txpusher.metrics.observer import MetricsObserver
@@ -96,6 +97,7 @@ class AppsCollector(Collector):
         yield from self._counters(now.connected)
         yield from self._reasons()
         yield from self._kinds()
+        yield from compression_metrics(self._families, self._seen)
         yield from webhook_metrics(self._families, self._seen, now.webhooks)
         yield from self._asking(now.connected)
 

@@ -13,12 +13,14 @@ from typing import Any
 from txpusher.core.occurrences import (
     ApiCalled,
     AppsReloaded,
+    CompressionAgreed,
     ConnectionLost,
     ConnectionOpened,
     ConnectionRefused,
     Delivered,
     MessageDropped,
     MessageReceived,
+    MessagesCompressed,
     MessageSent,
     Subscribed,
     Unsubscribed,
@@ -52,6 +54,9 @@ class MetricsObserver:
         http_received, http_sent: bytes of HTTP bodies, by app id.
         calls: HTTP calls, by app id.
         responses: HTTP calls, by app id and status.
+        compression_agreed: connections that agreed on compression.
+        compressions: how often something was compressed.
+        compression_input, compression_output: bytes before and after.
         refused, dropped: connections and messages, by app id and reason.
         subscribed, unsubscribed: subscriptions, by app id and kind.
         deliveries: seconds from a publish to its last write, by app id and kind.
@@ -73,6 +78,8 @@ class MetricsObserver:
         self.http_sent: defaultdict[str, int] = defaultdict(int)
         self.calls: defaultdict[str, int] = defaultdict(int)
         self.responses: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.compression_agreed = self.compressions = 0
+        self.compression_input = self.compression_output = 0
         self.refused: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.dropped: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.subscribed: defaultdict[tuple[str, Kind], int] = defaultdict(int)
@@ -93,6 +100,8 @@ class MetricsObserver:
             MessageReceived: self._received,
             MessageSent: self._sent,
             Delivered: self._delivered,
+            CompressionAgreed: self._agreed,
+            MessagesCompressed: self._compressed,
             MessageDropped: self._dropped,
             Subscribed: self._subscribed,
             Unsubscribed: self._unsubscribed,
@@ -128,6 +137,14 @@ class MetricsObserver:
         self.messages_sent[app_id] += messages
         self.socket_sent[app_id] += size
         self.deliveries[app_id, kind].observe(seconds)
+
+    def _agreed(self, agreed: CompressionAgreed) -> None:
+        self.compression_agreed += 1
+
+    def _compressed(self, messages: MessagesCompressed) -> None:
+        self.compressions += 1
+        self.compression_input += messages.size
+        self.compression_output += messages.compressed
 
     def _dropped(self, dropped: MessageDropped) -> None:
         self.dropped[dropped.app_id, dropped.reason] += 1

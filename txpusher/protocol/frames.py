@@ -11,13 +11,15 @@ _MEMBER_EVENT = b'{"event":"pusher_internal:member_'
 
 def split(joined: bytes) -> Iterator[bytes]:
     """Tell apart text frames of a server, one behind the other (RFC 6455, 5.2)."""
-    while joined:
-        size, begin = joined[1], 2
+    begin = 0
+    while begin < len(joined):
+        size, head = joined[begin + 1], 2
         if size >= 126:
-            begin = 4 if size == 126 else 10
-            size = int.from_bytes(joined[2:begin])
-        yield joined[: begin + size]
-        joined = joined[begin + size :]
+            head = 4 if size == 126 else 10
+            size = int.from_bytes(joined[begin + 2 : begin + head])
+        end = begin + head + size
+        yield joined[begin:end]
+        begin = end
 
 
 def tells_of_members(joined: bytes) -> bool:

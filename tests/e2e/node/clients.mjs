@@ -1,10 +1,11 @@
-// pusher-js, Laravel Echo and the server SDK in one process, each as an application would use it.
+// pusher-js, Laravel Echo, the server SDK and plain sockets in one process, each as an application would use it.
 
 import { connect, createServer } from "node:net";
 
 import Echo from "laravel-echo";
 import Server from "pusher";
 import Pusher from "pusher-js";
+import WebSocket from "ws";
 
 import { serve, tell } from "./rpc.mjs";
 
@@ -19,6 +20,7 @@ const ABOUT_CHANNELS = [
 
 const clients = {};
 const echoes = {};
+const sockets = {};
 let sdk;
 
 // The options of every guide for self-hosted servers.
@@ -191,4 +193,15 @@ await serve({
     echoes[client].leave(channel);
   },
   echoSocketId: ({ client }) => echoes[client].socketId(),
+
+  // ws: a socket that compresses what it sends.
+  open({ client, url, options = {} }) {
+    const socket = new WebSocket(url, { perMessageDeflate: { threshold: 0, ...options } });
+    sockets[client] = socket;
+    socket.on("upgrade", ({ headers }) => tell({ client, agreed: headers["sec-websocket-extensions"] ?? null }));
+    socket.on("message", (text) => tell({ client, message: JSON.parse(text) }));
+    socket.on("close", (code) => tell({ client, closed: code }));
+    socket.on("error", (error) => tell({ client, problem: String(error) }));
+  },
+  send: ({ client, message }) => sockets[client].send(JSON.stringify(message)),
 });
