@@ -537,6 +537,17 @@ def test_a_message_that_is_too_large():
     assert other.messages() == [PONG_MESSAGE]
 
 
+def test_empty_fragments_without_end():
+    """A message of ever more empty fragments takes no more memory than its content."""
+    client = established(Api())
+    client.send(TEXT, PING_MESSAGE[:5], final=False)
+    for _ in range(100):
+        client.send(CONTINUATION, b"", final=False)
+    assert len(client.protocol.message_data) == 1
+    client.send(CONTINUATION, PING_MESSAGE[5:])
+    assert client.messages() == [PONG_MESSAGE]
+
+
 def test_fragments_that_are_too_large_together():
     """The limit is on messages: many small fragments do not get around it."""
     api = Api(max_message_size=100)

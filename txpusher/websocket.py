@@ -140,6 +140,10 @@ class PusherWebSocket(WebSocketServerProtocol):
             if unfinished is not None:
                 unfinished.addErrback(self._broken)
 
+    def onMessageFrame(self, payload: Any) -> None:
+        """Keep the pieces that a frame came in, but no empty ones: a message may have those without end."""
+        super().onMessageFrame([piece for piece in payload if piece])  # type: ignore[arg-type]
+
     def onMessageEnd(self) -> None:
         """Hand a whole message on, without Autobahn's futures for listeners we have none of."""
         if not self.failedByMe and self.connection is not None:
