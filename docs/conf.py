@@ -5,7 +5,7 @@ copyright = "the txpusher authors"
 author = "The txpusher authors"
 release = version = txpusher.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 
 # Docstrings name code in single backticks.
