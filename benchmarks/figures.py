@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+RATIO = "times"
+
 
 class Figures:
     """Named figures, each with the values of all rounds."""
@@ -27,10 +29,19 @@ class Figures:
         """Make a figure of two: round by round, so that a machine that drifts does not count."""
         pairs = zip(self._values[of], self._values[to], strict=True)
         for one, other in pairs:
-            self.add(name, one / other, "times")
+            self.add(name, one / other, RATIO)
+
+    def compare(self, one: str, other: str) -> None:
+        """Make ratios of all figures whose names begin with ``one`` to those that begin with ``other``."""
+        for name in [n for n in self._values if n.startswith(one) and self._units[n] != RATIO]:
+            against = other + name.removeprefix(one)
+            self.ratio(f"{name}, to that of{other.partition(',')[2].rstrip(': ')}", name, against)
 
     def show(self, title: str, how: str) -> None:
-        """Print what has come since the last time: medians, and the least and greatest of the rounds."""
+        """Print what has come since the last time: medians, and the least and greatest of the rounds.
+
+        Ratios are printed with those of all rounds, in their order.
+        """
         print(f"\n{title}\n{how}")
         for name in self._values.keys() - self._notes.keys():
             self._notes[name] = how
@@ -38,6 +49,8 @@ class Figures:
             values = self._values[name]
             middle = f"{_short(statistics.median(values)):>12} {self._units[name]:22}"
             spread = f"{_short(min(values))} to {_short(max(values))}" if len(values) > 1 else ""
+            if self._units[name] == RATIO:
+                spread = " ".join(map(_short, values))
             print(f"  {name:42}{middle} {spread}", flush=True)
 
     def write(self, path: Path) -> None:
