@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-RATIO = "times"
+RATIO, BUSY = "times", "% of its cores"
 
 
 class Figures:
@@ -32,8 +32,12 @@ class Figures:
             self.add(name, one / other, RATIO)
 
     def compare(self, one: str, other: str) -> None:
-        """Make ratios of all figures whose names begin with ``one`` to those that begin with ``other``."""
-        for name in [n for n in self._values if n.startswith(one) and self._units[n] != RATIO]:
+        """Make ratios of all figures whose names begin with ``one`` to those that begin with ``other``.
+
+        There are none of ratios, and none of how busy processes were.
+        """
+        names = [name for name in self._values if name.startswith(one)]
+        for name in [name for name in names if self._units[name] not in {RATIO, BUSY}]:
             against = other + name.removeprefix(one)
             self.ratio(f"{name}, to that of{other.partition(',')[2].rstrip(': ')}", name, against)
 

@@ -149,7 +149,9 @@ def node(
     port = free_port()
     own = (
         *("--listen", f"tcp:{port}:interface={LOOPBACK}", "--metrics", "none", "--drain", "0"),
-        *("--adapter", adapter, "--workers", str(workers)),
+        *("--adapter", adapter),
+        # Early revisions have no such option.
+        *(("--workers", str(workers)) if workers > 1 else ()),
     )
     twistd = Path(sys.executable).parent / "twistd"
     log = directory / f"node-{port}.log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from figures import BUSY
 from loads import Loads, Outcome
 from measuring import Bench, settle
 from subject import Subject
@@ -52,5 +53,5 @@ class Stage(NamedTuple):
         many, one = what
         self.add("rate", count / outcome.seconds, f"{many}/s")
         self.add("CPU", cpu / count * 1e6, f"µs a {one}")
-        self.add("server", cpu / outcome.seconds * 100, "% of its core")
-        self.add("load", outcome.busy * 100, "% of its cores")
+        self.add("server", cpu / outcome.seconds * 100, BUSY)
+        self.add("load", outcome.busy * 100, BUSY)

@@ -70,7 +70,7 @@ def test_against_a_revision(measure):
     ours, other = figures["publish: rate"], figures["publish, HEAD: rate"]
     assert figures["publish: rate, to that of HEAD"] == pytest.approx(ours / other)
     assert min(figures.values()) > 0
-    assert len(figures) == 12
+    assert len(figures) == 10
 
 
 def test_cluster(measure):
