@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 RATIO, BUSY = "times", "% of its cores"
@@ -31,15 +32,16 @@ class Figures:
         for one, other in pairs:
             self.add(name, one / other, RATIO)
 
-    def compare(self, one: str, other: str) -> None:
-        """Make ratios of all figures whose names begin with ``one`` to those that begin with ``other``.
+    def compare(self, work: str, revision: str) -> None:
+        """Make ratios of all figures of a work to those of another revision.
 
         There are none of ratios, and none of how busy processes were.
         """
-        names = [name for name in self._values if name.startswith(one)]
+        ours, theirs = f"{work}: ", f"{work}, {revision}: "
+        names = [name for name in self._values if name.startswith(ours)]
         for name in [name for name in names if self._units[name] not in {RATIO, BUSY}]:
-            against = other + name.removeprefix(one)
-            self.ratio(f"{name}, to that of{other.partition(',')[2].rstrip(': ')}", name, against)
+            against = theirs + name.removeprefix(ours)
+            self.ratio(f"{name}, to that of {revision}", name, against)
 
     def show(self, title: str, how: str) -> None:
         """Print what has come since the last time: medians, and the least and greatest of the rounds.
@@ -64,6 +66,7 @@ class Figures:
             for name, values in self._values.items()
         }
         machine = {"python": platform.python_version(), "cores": os.cpu_count()}
+        machine |= {name: version(name) for name in ("txpusher", "twisted", "autobahn")}
         path.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
 
 

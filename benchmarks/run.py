@@ -90,8 +90,7 @@ def _subjects(options: argparse.Namespace, directory: Path, cores: Cores) -> Ite
     for number, (revision, python) in enumerate(pythons.items()):
         place = directory / f"version-{number}"
         place.mkdir()
-        label = f", {revision}" if revision else ""
-        yield Subject(label, python, place, cores, options.server_option)
+        yield Subject(revision, python, place, cores, options.server_option)
 
 
 def _measure(name: str, bench: Bench, subjects: list[Subject], loads: Loads, idle: float) -> None:
@@ -101,7 +100,7 @@ def _measure(name: str, bench: Bench, subjects: list[Subject], loads: Loads, idl
         for subject in subjects[:: -1 if number % 2 else 1]:
             work(Stage(name, bench, subject, loads, idle))
     for other in subjects[1:]:
-        bench.figures.compare(f"{name}: ", f"{name}{other.label}: ")
+        bench.figures.compare(name, other.revision)
     bench.figures.show(name, inspect.getdoc(work) or "")
 
 

@@ -25,7 +25,7 @@ class Subject:
     """One version.
 
     Args:
-        label: follows the names of its figures; nothing for the installed version.
+        revision: its name; none for the installed version.
         python: runs it.
         directory: where its servers run; exists.
         cores: that they may use.
@@ -37,9 +37,9 @@ class Subject:
     """
 
     def __init__(
-        self, label: str, python: Path, directory: Path, cores: Cores, options: Sequence[str]
+        self, revision: str, python: Path, directory: Path, cores: Cores, options: Sequence[str]
     ) -> None:
-        self.label = label
+        self.revision = revision
         self._python = python
         self._directory = directory
         self._cores = cores

@@ -29,7 +29,9 @@ class Stage(NamedTuple):
 
     def add(self, figure: str, value: float, unit: str) -> None:
         """Note a figure of this work."""
-        self.bench.figures.add(f"{self.name}{self.subject.label}: {figure}", value, unit)
+        revision = self.subject.revision
+        name = f"{self.name}, {revision}" if revision else self.name
+        self.bench.figures.add(f"{name}: {figure}", value, unit)
 
     def cpu(self) -> float:
         """Give the CPU seconds that the server has used, once it has nothing left to do."""
