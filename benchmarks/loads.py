@@ -68,9 +68,12 @@ class Loads:
         )
         return self._outcome(runs)
 
-    def talk(self, port: int, clients: int, events: int) -> Outcome:
-        """Let clients of one channel send events to each other."""
-        self._publisher.subscribe(port, clients, name=PRIVATE)
+    def gather(self, port: int, count: int) -> None:
+        """Connect clients that will talk to each other, on one private channel."""
+        self._publisher.subscribe(port, count, name=PRIVATE)
+
+    def talk(self, events: int) -> Outcome:
+        """Let those who were gathered send client events to each other."""
         return self._outcome([self._publisher.talk(events)])
 
     def rest(self, seconds: float) -> None:

@@ -6,17 +6,18 @@ from exchange import Plan
 from works.stage import Stage
 
 PUBLISHES = "publishes", "publish"
+EACH = 16  # events on each of the channels
 
 
 def publish(stage: Stage) -> None:
     """8 publishers, one subscriber, 100 bytes an event."""
-    _publish(stage, 1, Plan(8, 10_000))
+    _publish(stage, 1, Plan(8, 20_000))
 
 
 def channels(stage: Stage) -> None:
     """8 publishers to 1,000 channels in turn, 2 subscribers on each."""
     count = stage.bench.clients(1000)
-    _publish(stage, 2 * count, Plan(8, 8 * count, channels=count, expected=8))
+    _publish(stage, 2 * count, Plan(8, EACH * count, channels=count, expected=EACH))
 
 
 def _publish(stage: Stage, subscribers: int, plan: Plan) -> None:

@@ -13,15 +13,18 @@ from messages import client_frame, dial
 from works.stage import Stage
 
 PING = client_frame('{"event":"pusher:ping","data":{}}')
+SUBSCRIBERS = 500  # that wait for an event
 SILENCE = 0.005  # seconds from a pong to the next ping
 
 
 def latency(stage: Stage) -> None:
     """100 events a second by 4 publishers to 500 subscribers: 50,000 deliveries/s, of which every fiftieth is timed."""
     port, events = stage.subject.node.port, stage.bench.some(300)
-    stage.loads.subscribe(port, 500)
+    stage.loads.subscribe(port, SUBSCRIBERS)
+    cpu = stage.cpu()
     outcome = stage.loads.publish(port, Plan(4, events, rate=100, every=50))
     _percentiles(stage, outcome.milliseconds)
+    stage.add("CPU", (stage.cpu() - cpu) / (events * SUBSCRIBERS) * 1e6, "µs a delivery")
     stage.clear()
 
 

@@ -49,7 +49,7 @@ def test_server(measure):
         *(f"{work}: {figure}" for work in RATED for figure in ("rate", "CPU", "server", "load")),
         "tls: rate, to that without",
         *(f"{work}: {percent}" for work in ("latency", "bystander") for percent in ("p50", "p99")),
-        *("connect: rate", "connect: CPU", "memory: resident", "idle: CPU"),
+        *("latency: CPU", "connect: rate", "connect: CPU", "memory: resident", "idle: CPU"),
     }
     assert all(figure > 0 for figure in figures.values())
 
