@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format types docs bench bench-cluster bench-compression clean
+.PHONY: help run test lint format types docs bench bench-micro bench-cluster bench-compression clean
 
 help:  ## List the verbs.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ types: $(BIN)/tox  ## Check the types.
 docs: $(BIN)/tox  ## Build the documentation into docs/_build/html.
 	$(BIN)/tox run -e docs
 
-bench: $(BIN)/tox  ## Measure the installed server.
-	$(BIN)/python benchmarks/run.py
+bench: $(BIN)/tox  ## Measure the installed server, for two or three minutes. BENCH='--against HEAD~1' compares.
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-micro: $(BIN)/tox  ## Measure the parts of the server without sockets.
+	$(BIN)/tox run -e micro
 
 bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or three minutes.
 	$(BIN)/python benchmarks/cluster.py

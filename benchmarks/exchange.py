@@ -8,7 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from messages import PUBLISHED_AT, check, frame_size, publish
+from listening import Listening
+from messages import DATA_SIZE, FIRST, channel, check, publish
+
+FEW = 500  # sockets; with more to read at once there is no pause
 
 
 class Plan(NamedTuple):
@@ -18,10 +21,14 @@ class Plan(NamedTuple):
         publishers: each waits for an answer before it publishes again.
         events: that this load publishes, all together.
         batch: events of one request.
-        rate: requests a second, each with the time of its publish; 0 sends the same one as often as it is answered.
+        rate: requests a second, each with the time of its publish; 0 sends all as soon as they are answered.
         expected: events that each subscriber gets, as other loads publish as well; 0 for ``events``.
         every: only every such subscriber is read at once and timed. The others are read in the end, so that the load
-            takes no time from what it measures.
+            takes no time from what it measures. What they get has to fit into the kernel's buffers, 50 KB for each.
+        size: bytes of the data of an event.
+        channels: over which the requests are spread in turn; 0 is ``bench-0`` alone.
+        pause: seconds between two looks for something to read. It saves a load that only listens most of its time,
+            as it finds more at once.
     """
 
     publishers: int = 0
@@ -30,18 +37,30 @@ class Plan(NamedTuple):
     rate: float = 0
     expected: int = 0
     every: int = 1
+    size: int = DATA_SIZE
+    channels: int = 0
+    pause: float = 0
 
 
 class Run(NamedTuple):
     """What came of it.
 
     Args:
-        seconds: from the beginning to the last delivery and the last answer.
+        begin: the monotonic time, in seconds, of the beginning.
+        end: that of the last delivery and the last answer.
+        cpu: seconds that this process worked meanwhile.
         milliseconds: that deliveries were on their way, where there was a rate.
     """
 
-    seconds: float
+    begin: float
+    end: float
+    cpu: float
     milliseconds: list[float]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.begin
 
 
 class Exchange:
@@ -59,38 +78,42 @@ class Exchange:
         self._plan = plan
         self._idle = list(publishers)
         self._publishers = {connection.fileno(): connection for connection in publishers}
-        self._watched = {s.fileno(): s for s in subscribers[:: plan.every]}
-        self._later = [s for s in subscribers if s.fileno() not in self._watched]
+        events = plan.expected or plan.events
+        self._listening = Listening(subscribers, plan.every, events, timed=bool(plan.rate))
         self._requests = plan.events // plan.batch
-        self._expected = (plan.expected or plan.events) * len(self._watched)
-        self._sent = self._answered = self._arrived = self._size = 0
-        self._buffer = bytearray(1 << 20)
-        self._on_the_way: list[float] = []
-        self._request = publish(plan.batch)
+        # Signed before anything is measured; those with a rate carry the time at which they go.
+        self._signed = [] if plan.rate else [self._sign(n) for n in range(self._requests)]
+        self._sent = self._answered = 0
 
     def run(self) -> Run:
         """Do it."""
-        begin, poll = time.monotonic(), select.epoll()
-        for connection in (*self._publishers.values(), *self._watched.values()):
+        cpu, begin, poll = time.process_time(), time.monotonic(), select.epoll()
+        publishers, watched, pause = self._publishers, self._listening.watched, self._plan.pause
+        for connection in (*publishers.values(), *watched.values()):
             poll.register(connection, select.EPOLLIN)
-        publishers, answer, deliver = self._publishers, self._answer, self._deliver
+        answer, deliver = self._answer, self._listening.deliver
         while not self._done():
-            wait = self._publish(begin)
-            for fd, _ in poll.poll(wait):
+            ready = poll.poll(self._publish(begin))
+            for fd, _ in ready:
                 if fd in publishers:
                     answer(publishers[fd])
                 else:
-                    deliver(self._watched[fd])
-            check(begin, f"{self._expected} deliveries; {self._arrived} bytes have come")
-        seconds = time.monotonic() - begin
+                    deliver(watched[fd])
+            if pause and len(ready) < FEW:
+                time.sleep(pause)
+            check(begin, f"all deliveries and answers; {self._listening.arrived} bytes have come")
+        end, cpu = time.monotonic(), time.process_time() - cpu
         poll.close()
-        self._read_the_others()
-        return Run(seconds, self._on_the_way)
+        self._listening.read_the_others()
+        return Run(begin, end, cpu, self._listening.milliseconds)
 
     def _done(self) -> bool:
-        if self._answered < self._requests or (self._expected and not self._size):
-            return False
-        return self._arrived >= self._expected * self._size
+        return self._answered >= self._requests and self._listening.complete()
+
+    def _sign(self, number: int) -> bytes:
+        plan = self._plan
+        name = channel(FIRST + number % plan.channels if plan.channels else 0)
+        return publish(plan.batch, plan.size, name)
 
     def _publish(self, begin: float) -> float:
         """Publish what is due, and give the seconds until there is more."""
@@ -99,7 +122,7 @@ class Exchange:
             wait = begin + self._sent / rate - time.monotonic() if rate else 0
             if wait > 0:
                 return wait
-            request = publish(self._plan.batch) if rate else self._request
+            request = self._sign(self._sent) if rate else self._signed[self._sent]
             self._idle.pop().sendall(request)
             self._sent += 1
         return 1.0
@@ -110,24 +133,3 @@ class Exchange:
             raise RuntimeError(f"a publish was refused: {answer!r}")
         self._answered += 1
         self._idle.append(publisher)
-
-    def _deliver(self, subscriber: socket.socket) -> None:
-        length = subscriber.recv_into(self._buffer)
-        if not length:
-            raise RuntimeError("the server closed a connection")
-        self._arrived += length
-        self._size = self._size or frame_size(self._buffer)
-        if self._plan.rate:
-            now = time.monotonic_ns()
-            for found in PUBLISHED_AT.finditer(memoryview(self._buffer)[:length]):
-                self._on_the_way.append((now - int(found[1])) / 1e6)
-
-    def _read_the_others(self) -> None:
-        """Take what came to those who were not watched; it has to be as much."""
-        for subscriber in self._later:
-            missing = self._expected // len(self._watched) * self._size
-            while missing:
-                length = subscriber.recv_into(self._buffer, min(missing, len(self._buffer)))
-                if not length:
-                    raise RuntimeError("the server closed a connection")
-                missing -= length

@@ -7,7 +7,10 @@ import os
 import platform
 import statistics
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+
+RATIO, BUSY = "times", "% of its cores"
 
 
 class Figures:
@@ -27,10 +30,24 @@ class Figures:
         """Make a figure of two: round by round, so that a machine that drifts does not count."""
         pairs = zip(self._values[of], self._values[to], strict=True)
         for one, other in pairs:
-            self.add(name, one / other, "times")
+            self.add(name, one / other, RATIO)
+
+    def compare(self, work: str, revision: str) -> None:
+        """Make ratios of all figures of a work to those of another revision.
+
+        There are none of ratios, and none of how busy processes were.
+        """
+        ours, theirs = f"{work}: ", f"{work}, {revision}: "
+        names = [name for name in self._values if name.startswith(ours)]
+        for name in [name for name in names if self._units[name] not in {RATIO, BUSY}]:
+            against = theirs + name.removeprefix(ours)
+            self.ratio(f"{name}, to that of {revision}", name, against)
 
     def show(self, title: str, how: str) -> None:
-        """Print what has come since the last time: medians, and the least and greatest of the rounds."""
+        """Print what has come since the last time: medians, and the least and greatest of the rounds.
+
+        Ratios are printed with those of all rounds, in their order.
+        """
         print(f"\n{title}\n{how}")
         for name in self._values.keys() - self._notes.keys():
             self._notes[name] = how
@@ -38,6 +55,8 @@ class Figures:
             values = self._values[name]
             middle = f"{_short(statistics.median(values)):>12} {self._units[name]:22}"
             spread = f"{_short(min(values))} to {_short(max(values))}" if len(values) > 1 else ""
+            if self._units[name] == RATIO:
+                spread = " ".join(map(_short, values))
             print(f"  {name:42}{middle} {spread}", flush=True)
 
     def write(self, path: Path) -> None:
@@ -47,6 +66,7 @@ class Figures:
             for name, values in self._values.items()
         }
         machine = {"python": platform.python_version(), "cores": os.cpu_count()}
+        machine |= {name: version(name) for name in ("txpusher", "twisted", "autobahn")}
         path.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
 
 

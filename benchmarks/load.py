@@ -1,7 +1,8 @@
 """The load: subscribers and publishers of one process, in one loop over their sockets.
 
 Python is slower than the kernel, so little is done for each delivery. All events of a run have the same length, so the
-bytes that came tell how many there were, and no frame is taken apart. `exchange` has the loop.
+bytes that came tell how many there were, and no frame is taken apart. `exchange` has the loop, `talking` that of client
+events.
 
 `start_load` starts such a process and gives an object whose methods run in it.
 """
@@ -17,10 +18,12 @@ from multiprocessing.managers import BaseManager
 from typing import Any
 
 from exchange import Exchange, Plan, Run
-from messages import HANDSHAKE, check, dial, subscription
+from messages import FIRST, HANDSHAKE, SOCKET_ID, channel, check, dial, subscription
 from placing import Cores
+from talking import talk
 
 IN_FLIGHT = 200  # connects that are under way at the same time
+PING, PONG = b"\x89\x00", b"\x8a\x80" + bytes(4)  # of WebSocket; the server's, and a client's
 
 
 class Load:
@@ -31,23 +34,35 @@ class Load:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._subscribers: list[socket.socket] = []
 
-    def subscribe(self, port: int, count: int, per_channel: int = 0) -> float:
+    def subscribe(
+        self,
+        port: int,
+        count: int,
+        per_channel: int = 0,
+        *,
+        start: int = 0,
+        name: str = "",
+        tls: bool = False,
+    ) -> float:
         """Connect clients, each subscribed to one channel, and keep them.
 
         Args:
             port: of the server.
             count: how many.
             per_channel: clients of each channel; 0 puts all of them into ``bench-0``.
+            start: how many clients other loads have put into channels before these.
+            name: the channel of all of them, in place of the others.
+            tls: the port speaks TLS.
 
         Returns:
             Seconds from the first connect to the last confirmation.
         """
-        begin, poll, under_way = time.monotonic(), select.epoll(), dict[int, _Newcomer]()
-        numbers = iter(range(count))
+        begin, poll, under_way = time.monotonic(), select.epoll(), dict[int, Newcomer]()
+        numbers = iter(range(start, start + count))
         while True:
             while len(under_way) < IN_FLIGHT and (number := next(numbers, None)) is not None:
-                channel = f"bench-{number // per_channel if per_channel else 0}"
-                newcomer = _Newcomer(dial(port), channel)
+                place = FIRST + number // per_channel if per_channel else 0
+                newcomer = Newcomer(dial(port, tls=tls), name or channel(place))
                 under_way[newcomer.socket.fileno()] = newcomer
                 poll.register(newcomer.socket, select.EPOLLIN)
             if not under_way:
@@ -67,6 +82,22 @@ class Load:
             for publisher in publishers:
                 publisher.close()
 
+    def talk(self, events: int) -> Run:
+        """Let the clients send client events to each other."""
+        return talk(self._subscribers, events)
+
+    def rest(self, seconds: float) -> None:
+        """Do nothing but answer pings."""
+        end, poll = time.monotonic() + seconds, select.epoll()
+        clients = {client.fileno(): client for client in self._subscribers}
+        for client in self._subscribers:
+            poll.register(client, select.EPOLLIN)
+        while (left := end - time.monotonic()) > 0:
+            for fd, _ in poll.poll(left):
+                if clients[fd].recv(4096) != PING:
+                    raise RuntimeError("a silent client got something else than a ping")
+                clients[fd].sendall(PONG)
+
     def hang_up(self) -> None:
         """End all clients."""
         for client in self._subscribers:
@@ -74,12 +105,17 @@ class Load:
         self._subscribers.clear()
 
 
-class _Newcomer:
-    """A client until it is subscribed."""
+class Newcomer:
+    """A client until it is subscribed.
 
-    def __init__(self, connection: socket.socket, channel: str) -> None:
+    Args:
+        connection: to the server.
+        name: the channel.
+    """
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
         self.socket = connection
-        self._subscription = subscription(channel)
+        self._channel = name
         self._greeted = False
         connection.sendall(HANDSHAKE)
 
@@ -88,9 +124,9 @@ class _Newcomer:
         answer = self.socket.recv(4096)
         if not answer or b"pusher:error" in answer:
             raise RuntimeError(f"a client was refused: {answer!r}")
-        if not self._greeted and b"connection_established" in answer:
+        if not self._greeted and (greeting := SOCKET_ID.search(answer)):
             self._greeted = True
-            self.socket.sendall(self._subscription)
+            self.socket.sendall(subscription(self._channel, greeting[1].decode()))
         return b"subscription_succeeded" in answer
 
 

@@ -31,6 +31,10 @@ class Bench(NamedTuple):
         """Scale a number; tens stay tens, as batches are."""
         return max(10, int(number * self.scale) // 10 * 10)
 
+    def clients(self, number: int) -> int:
+        """Scale a number of clients: there may be fewer, but not more."""
+        return max(10, int(number * min(1, self.scale)) // 10 * 10)
+
 
 class Work(NamedTuple):
     """Events published to one channel, as fast as they are answered."""

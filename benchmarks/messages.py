@@ -6,32 +6,57 @@ import hashlib
 import hmac
 import re
 import socket
+import ssl
 import time
 
 LOOPBACK = "127.0.0.1"
 APP_ID, KEY, SECRET = "1", "bench-key", "bench-secret"
 DEADLINE = 30.0  # seconds that any single step may take
 DATA_SIZE = 100
+FIRST = 1000  # number of the first of several channels
+PRIVATE = "private-bench"
+
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE  # the server's certificate is of today
 
 HANDSHAKE = (
     f"GET /app/{KEY}?protocol=7&client=bench&version=1.0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 ).encode()
+SOCKET_ID = re.compile(rb'socket_id\\?":\\?"([0-9.]+)')
 PUBLISHED_AT = re.compile(rb"@(\d{19})")
 """The monotonic time in nanoseconds, which all processes of a machine share."""
 
 
-def dial(port: int) -> socket.socket:
-    """Connect, with small packets sent at once."""
+def dial(port: int, *, tls: bool = False) -> socket.socket:
+    """Connect, with small packets sent at once, by TLS without asking who that is."""
     connection = socket.create_connection((LOOPBACK, port), DEADLINE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    # With a time limit, Python would ask the kernel before every read whether there is something.
+    connection.settimeout(None)
+    return TLS.wrap_socket(connection) if tls else connection
 
 
-def subscription(channel: str) -> bytes:
-    """Give the frame that subscribes; a mask of zeros is a mask, too."""
-    text = f'{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}'.encode()
-    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
+def channel(number: int) -> str:
+    """Name a channel: ``bench-0``, or one of those from ``FIRST`` on, whose names are equally long."""
+    return f"bench-{number}"
+
+
+def subscription(name: str, socket_id: str = "") -> bytes:
+    """Give the frame that subscribes, with a signature where it takes one; a mask of zeros is a mask, too."""
+    auth = ""
+    if name.startswith("private-"):
+        signed = hmac.digest(SECRET.encode(), f"{socket_id}:{name}".encode(), "sha256").hex()
+        auth = f',"auth":"{KEY}:{signed}"'
+    return client_frame(f'{{"event":"pusher:subscribe","data":{{"channel":"{name}"{auth}}}}}')
+
+
+def client_frame(text: str) -> bytes:
+    """Give the text frame of a client, for at most 64 KB."""
+    payload = text.encode()
+    size = len(payload)
+    head = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return b"\x81" + head + bytes(4) + payload
 
 
 def frame_size(data: bytes | bytearray) -> int:
@@ -39,10 +64,16 @@ def frame_size(data: bytes | bytearray) -> int:
     return 2 + data[1] if data[1] < 126 else 4 + int.from_bytes(data[2:4], "big")
 
 
-def publish(batch: int) -> bytes:
-    """Sign a publish of as many events on ``bench-0``, which carry the time that it is."""
-    data = f"@{time.monotonic_ns():019d}".ljust(DATA_SIZE, "x")
-    event = f'{{"name":"e","channel":"bench-0","data":"{data}"}}'
+def publish(batch: int, size: int = DATA_SIZE, name: str = "bench-0") -> bytes:
+    """Sign a publish of as many events on one channel, which carry the time that it is.
+
+    Args:
+        batch: events of the request.
+        size: bytes of the data of each.
+        name: the channel.
+    """
+    data = f"@{time.monotonic_ns():019d}".ljust(size, "x")
+    event = f'{{"name":"e","channel":"{name}","data":"{data}"}}'
     if batch == 1:
         return post("events", event.encode())
     return post("batch_events", f'{{"batch":[{",".join([event] * batch)}]}}'.encode())

@@ -1,152 +1,157 @@
 #!/usr/bin/env python3
-"""Time the parts of the installed txpusher that are on the hot path, without sockets.
+"""Measure the installed txpusher with a real server and real sockets: how fast, at what cost, and faster than before?
 
-    python benchmarks/run.py [--json FILE]
+    python benchmarks/run.py [--work NAME,...] [--rounds N] [--against REVISION] [--json FILE]
 
-Each line is the best of five repeats, in microseconds a call: the parts alone, then whole publishes and broadcasts over
-transports that throw everything away. What a real server reaches also depends on the kernel; these figures tell which
-part a change made slower.
+It needs Linux, listens on free ports of the loopback, and takes about two minutes. The server has one core, the load
+the others. Every line is the median of all rounds, with the least and the greatest. "CPU" is user and system time that
+the kernel counted for the server, so the load's own is not in it. A rate is the server's when "server" is near 100 %,
+and the load's when "load" is; when neither is, something else ran on these cores.
+
+With ``--against`` that revision is built into an environment of its own. Both versions are measured in every round,
+each the first in every other one, and compared round by round.
+
+* `works`: a file for each family of works; their functions are the works, and say what they do.
+* `loads`: publishers and subscribers, `load` in processes of their own; `subject`, `against`: what is measured.
+* `cluster.py` beside this measures Redis and workers, and `micro` the parts of the server without sockets.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import secrets
-import time
-import timeit
-from collections.abc import Callable
+import inspect
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from twisted.internet.task import Clock
+from against import build
+from figures import Figures
+from loads import LISTENERS, Loads
+from measuring import Bench
+from placing import Cores, all_cores
+from subject import Subject
+from works import client_events, connections, fanout, publishing, waiting
+from works.stage import Stage
 
-from txpusher.adapters.memory import create
-from txpusher.apps.memory import MemoryApps
-from txpusher.core.admission import Admission
-from txpusher.core.liveness import Liveness
-from txpusher.core.registry import ChannelRegistry
-from txpusher.core.telling import teller
-from txpusher.http.facade import ApiOptions, HttpApi
-from txpusher.idle import Closing
-from txpusher.metrics.observer import MetricsObserver
-from txpusher.model import App, Limits
-from txpusher.protocol import api, codec, signatures
-from txpusher.protocol.activity import Timeouts
-
-APP = App(
-    "1", "key", "secret", client_events=True, limits=Limits(max_client_events_per_second=None)
-)
-DATA = "x" * 100
-BODY = json.dumps({"name": "event", "channels": ["bench"], "data": DATA}).encode()
-
-
-class Nowhere:
-    """A transport and a wire that take everything and keep nothing."""
-
-    def write(self, data: bytes) -> None:
-        """Take bytes of HTTP."""
-
-    def send(self, frame: bytes) -> None:
-        """Take a frame."""
-
-
-def request() -> bytes:
-    """Make a signed publish as it comes over the network."""
-    query = (
-        f"auth_key={APP.key}&auth_timestamp={int(time.time())}&auth_version=1.0"
-        f"&body_md5={hashlib.md5(BODY, usedforsecurity=False).hexdigest()}"
+WORKS = {
+    work.__name__: work
+    for work in (
+        fanout.fanout,
+        fanout.fanout_1k,
+        fanout.fanout_5000,
+        fanout.batches,
+        fanout.tls,
+        publishing.publish,
+        publishing.channels,
+        client_events.client_events,
+        waiting.latency,
+        waiting.bystander,
+        connections.connect,
+        connections.memory,
+        connections.idle,
     )
-    text = signatures.request_text("POST", "/apps/1/events", signatures.parse_query(query))
-    query += f"&auth_signature={signatures.sign(APP.secret, text)}"
-    head = f"POST /apps/1/events?{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    return head.encode() + BODY
-
-
-def server(subscribers: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Build a server without sockets, with subscribers of the channel ``bench``.
-
-    Returns:
-        A function that publishes once over HTTP, and one that broadcasts once.
-    """
-    clock, tell = Clock(), teller(MetricsObserver())
-    liveness = Liveness(clock, Timeouts(120, 30), lambda: 0.5)
-    registry = ChannelRegistry(create("memory://", clock), clock, liveness, secrets.randbelow, tell)
-    for _ in range(subscribers):
-        connection = registry.connect(APP, Nowhere())
-        connection.received(b'{"event":"pusher:subscribe","data":{"channel":"bench"}}')
-    apps = MemoryApps([APP])
-    admission, closing = Admission(apps, registry), Closing(clock, 5)
-    options = ApiOptions(
-        "", 2 * 1024 * 1024, None, 0, ("*",), allow_reserved_events=False, shared_limits=False
-    )
-    api_calls = HttpApi(registry, apps, admission, (), tell, clock, closing, options)
-    publisher: Any = api_calls.publishing()
-    publisher.transport = Nowhere()
-    signed = request()
-    frame = [(codec.channel_event("event", "bench", DATA), None)]
-
-    def end_turns() -> None:
-        while clock.getDelayedCalls() and clock.getDelayedCalls()[0].getTime() <= clock.seconds():
-            clock.advance(0)
-
-    def publish() -> None:
-        publisher.dataReceived(signed)
-        end_turns()
-
-    def broadcast() -> None:
-        registry.deliver("1", "bench", frame)
-        end_turns()
-
-    return publish, broadcast
-
-
-def cases() -> dict[str, Callable[[], object]]:
-    """Name what is timed."""
-    signed = request()
-    query = signed.partition(b"?")[2].partition(b" ")[0].decode()
-    pairs = signatures.parse_query(query)
-    subscribe = b'{"event":"pusher:subscribe","data":{"channel":"private-x","auth":"key:0"}}'
-    publish, _ = server(1)
-    _, broadcast_500 = server(500)
-    _, broadcast_10000 = server(10_000)
-    return {
-        "codec: decode a subscribe": lambda: codec.decode(subscribe),
-        "codec: frame an event": lambda: codec.channel_event("event", "bench", DATA),
-        "signatures: parse a query": lambda: signatures.parse_query(query),
-        "signatures: text of a request": lambda: signatures.request_text(
-            "POST", "/apps/1/events", pairs
-        ),
-        "signatures: sign 150 bytes": lambda: signatures.sign("secret", DATA),
-        "api: parse a publish": lambda: api.parse_event(BODY, APP.limits, allow_reserved=False),
-        "a signed publish to 1 subscriber": publish,
-        "a broadcast to 500": broadcast_500,
-        "a broadcast to 10,000": broadcast_10000,
-    }
-
-
-def best(function: Callable[[], object]) -> float:
-    """Give the microseconds of one call, the best of five repeats of at least 50 ms."""
-    timer = timeit.Timer(function)
-    number, took = timer.autorange()
-    number = max(1, int(number * 0.05 / took))
-    return min(timer.repeat(5, number)) / number * 1e6
+}
 
 
 def main() -> None:
-    """Time everything and print a table."""
+    """Measure everything, and print as it comes."""
+    options = _options()
+    if sys.platform != "linux":
+        sys.exit("run.py: it needs Linux, for epoll and /proc")
+    # The servers are ended in any case.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("run.py: terminated"))
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        bench = Bench(options.rounds, options.scale, Path(directory), figures)
+        first, *others = all_cores()
+        cores = set(others or [first])
+        _tell_sharing(first, others)
+        subjects = list(_subjects(options, bench.directory, {first}))
+        for subject in subjects:
+            subject.start(stack)
+        os.sched_setaffinity(0, cores)  # this process is a part of the load
+        loads = Loads(cores)
+        for name in options.work:
+            _measure(name, bench, subjects, loads, options.idle)
+    if options.json:
+        figures.write(options.json)
+
+
+def _subjects(options: argparse.Namespace, directory: Path, cores: Cores) -> Iterator[Subject]:
+    """Make the versions that are measured; the installed one is the first."""
+    pythons = {"": Path(sys.executable)}
+    if options.against:
+        print(f"Building {options.against}", flush=True)
+        pythons[options.against] = build(options.against, directory)
+    for number, (revision, python) in enumerate(pythons.items()):
+        place = directory / f"version-{number}"
+        place.mkdir()
+        yield Subject(revision, python, place, cores, options.server_option)
+
+
+def _measure(name: str, bench: Bench, subjects: list[Subject], loads: Loads, idle: float) -> None:
+    """Do one work in all rounds, and print what came of it."""
+    work = WORKS[name]
+    for number in range(bench.rounds):
+        for subject in subjects[:: -1 if number % 2 else 1]:
+            work(Stage(name, bench, subject, loads, idle))
+    for other in subjects[1:]:
+        bench.figures.compare(name, other.revision)
+    bench.figures.show(name, inspect.getdoc(work) or "")
+
+
+def _tell_sharing(first: int, others: list[int]) -> None:
+    """Say which core has what, and what that means."""
+    if not others:
+        print(f"Server and load share core {first}: rates and waiting times are those of both.")
+    elif len(others) < LISTENERS:
+        print(f"The server has core {first}; all processes of the load share core {others[0]}.")
+    else:
+        print(f"The server has core {first}; the load has {len(others)} others.")
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
-    figures = {}
-    for name, function in cases().items():
-        figures[name] = round(best(function), 3)
-        print(f"{name:36} {figures[name]:12,.2f} us", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+    add = parser.add_argument
+    add("--work", type=_works, default=list(WORKS), metavar="NAME,...", help=", ".join(WORKS))
+    add("--rounds", type=int, default=3, metavar="N", help="default 3")
+    add(
+        "--scale",
+        type=float,
+        default=1,
+        metavar="FACTOR",
+        help="of what is sent, below 1 of clients, too",
+    )
+    add(
+        "--idle",
+        type=float,
+        default=5,
+        metavar="SECONDS",
+        help="that the work idle takes; default 5",
+    )
+    add("--against", metavar="REVISION", help="measure that, too, and compare")
+    add(
+        "--server-option",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="of twistd txpusher; repeatable",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser.parse_args()
+
+
+def _works(names: str) -> list[str]:
+    unknown = set(names.split(",")) - WORKS.keys()
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such work: {', '.join(unknown)}")
+    return names.split(",")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from placing import Cores, children, cpu_seconds, placed
 
 # With a subscription come and go; other commands are run by scripts, or are signs of life.
 SENT_BY_NODES = ("evalsha", "publish", "subscribe", "unsubscribe")
+ONE_APP = ("--app", f"{APP_ID}:{KEY}:{SECRET}")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks the loopback, whatever proxy the environment names."""
 
@@ -115,7 +116,7 @@ def redis(directory: Path, cores: Cores) -> Iterator[Redis]:
     """Run a Redis."""
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if program is None:
-        sys.exit("cluster.py: there is no redis-server; Debian has it in the package redis-server")
+        sys.exit("There is no redis-server; Debian has it in the package redis-server")
     port = free_port()
     listen = ("--port", str(port), "--bind", LOOPBACK)
     command = [program, *listen, "--save", "", "--appendonly", "no", "--dir", str(directory)]
@@ -126,18 +127,36 @@ def redis(directory: Path, cores: Cores) -> Iterator[Redis]:
 
 @contextmanager
 def node(
-    directory: Path, cores: Cores, adapter: str, workers: int = 1, options: Sequence[str] = ()
+    directory: Path,
+    cores: Cores,
+    adapter: str,
+    workers: int = 1,
+    options: Sequence[str] = (),
+    apps: Sequence[str] = ONE_APP,
+    python: Path = Path(sys.executable),
 ) -> Iterator[Node]:
-    """Run a node, or one for each of several workers; further options come last, so that they count."""
+    """Run a node, or one for each of several workers.
+
+    Args:
+        directory: where it runs and logs.
+        cores: that it may use.
+        adapter: a URL.
+        workers: how many.
+        options: further ones; they come last, so that they count.
+        apps: the options that name the apps.
+        python: runs it, with the txpusher that is installed there.
+    """
     port = free_port()
     own = (
         *("--listen", f"tcp:{port}:interface={LOOPBACK}", "--metrics", "none", "--drain", "0"),
-        *("--app", f"{APP_ID}:{KEY}:{SECRET}", "--adapter", adapter, "--workers", str(workers)),
+        *("--adapter", adapter),
+        # Early revisions have no such option.
+        *(("--workers", str(workers)) if workers > 1 else ()),
     )
     twistd = Path(sys.executable).parent / "twistd"
     log = directory / f"node-{port}.log"
-    command = [str(twistd), "--nodaemon", "--pidfile=", "txpusher", *own, *options]
-    with _running(command, log, cores) as process:
+    command = [str(python), str(twistd), "--nodaemon", "--pidfile=", "txpusher"]
+    with _running([*command, *own, *apps, *options], log, cores) as process:
         started = Node(process, port)
         _wait(process, started.answers, log)
         yield started
@@ -176,7 +195,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
     give_up = time.monotonic() + DEADLINE
     while not ready():
         if process.poll() is not None or time.monotonic() > give_up:
-            sys.exit(f"cluster.py: a server did not start:\n{log.read_text()}")
+            sys.exit(f"A server did not start:\n{log.read_text()}")
         time.sleep(0.05)
 
 

@@ -223,7 +223,17 @@ def test_options_that_are_mentioned_exist(name):
     known = {setting.option for setting in SETTINGS.values()} | {"config"}
     theirs = {  # options of other programs
         *("nodaemon", "pidfile", "logfile", "uid", "gid", "chroot", "reactor"),
-        *("editable", "config-settings", "no-cache-dir", "data", "time", "ulimit"),
+        *(
+            "editable",
+            "config-settings",
+            "no-cache-dir",
+            "data",
+            "time",
+            "ulimit",
+            "benchmark-json",
+        ),
     }
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        theirs.update(re.findall(r'add(?:_argument)?\(\s*"--([a-z-]+)"', script.read_text()))
     mentioned = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", (ROOT / name).read_text()))
     assert mentioned <= known | theirs

@@ -1,4 +1,4 @@
-"""The benchmarks run from beginning to end; how fast servers are is not judged here."""
+"""The benchmarks run from beginning to end; what they find is not judged here."""
 
 import json
 import subprocess
@@ -14,6 +14,8 @@ from tests.redis_server import redis_server
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = "--rounds", "1", "--scale", "0.01", "--json", "out.json"
+BROADCASTS = "fanout", "fanout_1k", "fanout_5000", "batches", "tls", "without tls"
+RATED = *BROADCASTS, "publish", "channels", "client_events"
 
 
 @pytest.fixture
@@ -49,8 +51,39 @@ def test_compression(measure):
         assert figures[f"{size}, on: CPU"] > 0
 
 
+def test_server(measure):
+    """Every work has its figures."""
+    figures = measure("run.py", "--idle", "0.5")
+    assert figures.keys() == {
+        *(f"{work}: {figure}" for work in RATED for figure in ("rate", "CPU", "server", "load")),
+        "tls: rate, to that without",
+        *(f"{work}: {percent}" for work in ("latency", "bystander") for percent in ("p50", "p99")),
+        *("latency: CPU", "connect: rate", "connect: CPU", "memory: resident", "idle: CPU"),
+    }
+    assert all(figure > 0 for figure in figures.values())
+
+
+def test_silence(measure):
+    """Silent clients answer pings: the server would end them otherwise."""
+    options = [f"--server-option=--{name}-timeout=1" for name in ("activity", "pong")]
+    figures = measure("run.py", "--work", "idle", "--idle", "3.5", *options)
+    assert figures.keys() == {"idle: CPU"}
+
+
+def test_against_a_revision(measure):
+    """A revision is built and measured beside the installed version, with options for both."""
+    if not (BENCHMARKS.parent / ".git").exists():
+        pytest.skip("needs a git checkout")
+    work = "--work", "publish", "--server-option=--no-eager-send"
+    figures = measure("run.py", *work, "--against", "HEAD")
+    ours, other = figures["publish: rate"], figures["publish, HEAD: rate"]
+    assert figures["publish: rate, to that of HEAD"] == pytest.approx(ours / other)
+    assert min(figures.values()) > 0
+    assert len(figures) == 10
+
+
 def test_cluster(measure):
-    """In its smallest form it says every figure, and what does not depend on the machine is as documented."""
+    """What does not depend on the machine is as documented."""
     redis_server()
     figures = measure("cluster.py")
     for name in ("fanout, redis: rate", "memory of Redis", "latency on another, p99"):
