@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from tests.socket_doubles import Reactor, connected
 from txpusher.transport import (
@@ -411,6 +413,16 @@ def test_ports_make_our_transports(original, eager, ours):
     port = SimpleNamespace(transport=original)
     use_transport(port, eager=eager)
     assert port.transport is ours
+
+
+@pytest.mark.parametrize(
+    ("eager", "wrapper"), [(True, TLSMemoryBIOProtocol), (False, BufferingTLSTransport)]
+)
+def test_small_writes_are_not_collected_below_tls(eager, wrapper):
+    """What is written over TLS waits for nothing either, unless that is switched off."""
+    factory = TLSMemoryBIOFactory(CertificateOptions(), False, WrappingFactory(None), Reactor())
+    use_transport(SimpleNamespace(transport=tcp.Server, factory=factory), eager=eager)
+    assert factory.protocol is wrapper
 
 
 @pytest.mark.parametrize("eager", [True, False])
