@@ -1,6 +1,8 @@
 """The WebSocket side: handshakes, frames, refusals, endings; with a client that masks and parses by itself."""
 
+import gc
 import json
+import weakref
 
 import pytest
 from hypothesis import given
@@ -692,6 +694,23 @@ def test_a_client_that_goes_and_is_cut_off():
     client.go_away()
     clock.advance(0)
     assert len(api.told.of(ConnectionLost)) == 1
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_a_client_that_is_gone_takes_no_memory(cleanly):
+    """Nothing is left for the garbage collector, which would stop the server after thousands have gone."""
+    api = Api()
+    client = established(api)
+    client.say("pusher:subscribe", {"channel": "news"})
+    socket = weakref.ref(client.protocol)
+    gc.disable()
+    try:
+        client.go_away(cleanly=cleanly)
+        # A real transport forgets its protocol, too.
+        client.protocol = None
+        assert socket() is None
+    finally:
+        gc.enable()
 
 
 def test_a_client_that_vanishes_before_it_said_anything():

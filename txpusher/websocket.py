@@ -118,6 +118,8 @@ class PusherWebSocket(WebSocketServerProtocol):
         innermost(self.transport).on_backlog = None
         self._connectionLost(reason)
         self._leave()
+        # This future of Autobahn's has the very object as its result: only the garbage collector would free them.
+        self.is_closed = None
 
     def readConnectionLost(self) -> None:
         """Send nothing more to a client that has gone; its socket ends when it is its turn."""
