@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from txpusher.interfaces import Call, Clock
 
-SLICE = 100
-"""Sockets that end in one turn: two milliseconds."""
+SLICE = 25
+"""Sockets that end in one turn: half a millisecond, or some where each is a member who is told to others."""
 
 _GONE = Failure(ConnectionDone())
 _log = Logger()
