@@ -43,8 +43,14 @@ def publish(batch: int) -> bytes:
     """Sign a publish of as many events on ``bench-0``, which carry the time that it is."""
     data = f"@{time.monotonic_ns():019d}".ljust(DATA_SIZE, "x")
     event = f'{{"name":"e","channel":"bench-0","data":"{data}"}}'
-    path = f"/apps/{APP_ID}/events" if batch == 1 else f"/apps/{APP_ID}/batch_events"
-    body = (event if batch == 1 else f'{{"batch":[{",".join([event] * batch)}]}}').encode()
+    if batch == 1:
+        return post("events", event.encode())
+    return post("batch_events", f'{{"batch":[{",".join([event] * batch)}]}}'.encode())
+
+
+def post(what: str, body: bytes) -> bytes:
+    """Sign a request to publish; ``what`` is the end of its path."""
+    path = f"/apps/{APP_ID}/{what}"
     query = f"auth_key={KEY}&auth_timestamp={int(time.time())}&auth_version=1.0&body_md5="
     query += hashlib.md5(body, usedforsecurity=False).hexdigest()
     signed = hmac.digest(SECRET.encode(), f"POST\n{path}\n{query}".encode(), "sha256").hex()

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -125,12 +125,15 @@ def redis(directory: Path, cores: Cores) -> Iterator[Redis]:
 
 
 @contextmanager
-def node(directory: Path, cores: Cores, adapter: str, workers: int = 1) -> Iterator[Node]:
-    """Run a node, or one for each of several workers."""
+def node(
+    directory: Path, cores: Cores, adapter: str, workers: int = 1, further: Sequence[str] = ()
+) -> Iterator[Node]:
+    """Run a node, or one for each of several workers; further options overrule ours."""
     port = free_port()
     options = (
         *("--listen", f"tcp:{port}:interface={LOOPBACK}", "--metrics", "none", "--drain", "0"),
         *("--app", f"{APP_ID}:{KEY}:{SECRET}", "--adapter", adapter, "--workers", str(workers)),
+        *further,
     )
     twistd = Path(sys.executable).parent / "twistd"
     log = directory / f"node-{port}.log"
