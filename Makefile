@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format types docs bench bench-micro bench-cluster bench-compression clean
+.PHONY: help run test lint format types docs bench bench-micro bench-cluster bench-compression bench-growth soak clean
 
 help:  ## List the verbs.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or
 
 bench-compression: $(BIN)/tox  ## Measure what --compression saves and costs, for two or three minutes.
 	$(BIN)/python benchmarks/compression.py
+
+bench-growth: $(BIN)/tox  ## Measure how cost grows, for six minutes, and renew the charts of the documentation.
+	$(BIN)/python benchmarks/growth.py --into docs/growth
+
+soak: $(BIN)/tox  ## Load the server for twenty minutes, and compare its numbers and its memory.
+	$(BIN)/python benchmarks/growth.py --soak 20
 
 clean:  ## Remove what building and testing left behind.
 	rm -rf build dist *.egg-info .tox .coverage* htmlcov docs/_build .hypothesis .*_cache

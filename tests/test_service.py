@@ -520,6 +520,19 @@ def test_webhooks_at_the_stop():
     assert server.reactor.getDelayedCalls() == []
 
 
+def test_who_has_gone_has_left_when_the_server_stops():
+    """A client that closed just before the stop is ended in it, and its leaving is told."""
+    server = Server(app_list=(HOOKED,), drain=0).start()
+    client = occupy(server)
+    server.reactor.advance(0)
+    hook = Hook(server)
+    hook.take()
+    client.end_of_file()
+    server.service.stopService()
+    server.reactor.advance(0)
+    assert hook.take() == [("channel_vacated", "news")]
+
+
 @pytest.mark.parametrize(("drain", "seconds"), [(0, 1), (5, 5), (0.5, 1)])
 def test_the_time_for_webhooks_at_the_stop(drain, seconds):
     """A receiver that does not answer is waited for as long as the drain may take, and for a second at least."""

@@ -1,6 +1,8 @@
 """The WebSocket side: handshakes, frames, refusals, endings; with a client that masks and parses by itself."""
 
+import gc
 import json
+import weakref
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,7 @@ from txpusher.core.occurrences import (
     MessageDropped,
     MessageReceived,
 )
+from txpusher.departing import Departing
 from txpusher.errors import ShuttingDown
 from txpusher.model import App, Limits
 
@@ -659,6 +662,66 @@ def test_a_client_that_vanishes(cleanly):
     assert api.node.registry.connections() == []
     assert api.node.channels() == {}
     assert not [log for log in logs if log["log_level"] > LogLevel.info]
+
+
+def test_a_client_that_goes_is_sent_nothing_more():
+    """From when it closes until its socket ends it gets no event and is not counted; after that it has left."""
+    api = Api()
+    clock = Clock()
+    api.sockets.departing = Departing(clock)
+    client = established(api)
+    client.say("pusher:subscribe", {"channel": "news"})
+    client.take()
+    client.end_of_file()
+    assert api.node.registry.connections() == []
+    assert len(api.told.of(ConnectionLost)) == 1
+    api.fast_lane().ask(publish(event()))
+    assert client.take() == b""
+    assert not client.disconnected
+    assert api.node.channels() != {}
+    clock.advance(0)
+    assert client.disconnected
+    assert api.node.channels() == {}
+    assert len(api.told.of(ConnectionLost)) == 1
+
+
+def test_a_client_that_goes_before_it_is_admitted():
+    """One that closes in the middle of its handshake is ended, and nothing is told."""
+    api = Api()
+    line = Line(api.sockets.buildProtocol(None))
+    line.receive(upgrade("/app/key")[:20])
+    line.end_of_file()
+    assert line.disconnected
+    assert api.told == []
+
+
+def test_a_client_that_goes_and_is_cut_off():
+    """One whose socket ends by itself before its turn has left once."""
+    api = Api()
+    clock = Clock()
+    api.sockets.departing = Departing(clock)
+    client = established(api)
+    client.end_of_file()
+    client.go_away()
+    clock.advance(0)
+    assert len(api.told.of(ConnectionLost)) == 1
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_a_client_that_is_gone_takes_no_memory(cleanly):
+    """Nothing is left for the garbage collector, which would stop the server after thousands have gone."""
+    api = Api()
+    client = established(api)
+    client.say("pusher:subscribe", {"channel": "news"})
+    socket = weakref.ref(client.protocol)
+    gc.disable()
+    try:
+        client.go_away(cleanly=cleanly)
+        # A real transport forgets its protocol, too.
+        client.protocol = None
+        assert socket() is None
+    finally:
+        gc.enable()
 
 
 def test_a_client_that_vanishes_before_it_said_anything():

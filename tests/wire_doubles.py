@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -52,6 +53,7 @@ class Line(StringTransport):
         super().__init__(peerAddress=peer, lenient=True)
         self.protocol = protocol
         self._unread = b""
+        self._ended = False
         protocol.makeConnection(self)
 
     def unregisterProducer(self) -> None:
@@ -74,8 +76,20 @@ class Line(StringTransport):
 
     def go_away(self, *, cleanly: bool = False) -> None:
         """Be gone, as a client that closes, or whose network breaks."""
-        self.protocol.connectionLost(Failure(ConnectionDone() if cleanly else ConnectionLost()))
-        self.disconnecting = self.disconnected = True
+        self.connectionLost(Failure(ConnectionDone() if cleanly else ConnectionLost()))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End, when the server says so; a second time is nothing, as with a socket."""
+        if not self._ended:
+            self._ended = self.disconnecting = self.disconnected = True
+            self.protocol.connectionLost(reason)
+
+    def end_of_file(self) -> None:
+        """Close, as a client on plain TCP does: Twisted tells a protocol that wants to know, and ends others."""
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            self.protocol.readConnectionLost()
+        else:
+            self.go_away(cleanly=True)
 
 
 # HTTP

@@ -166,6 +166,7 @@ class PusherService(Embedded):
         await self._public.stop_listening()
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
+        self._websockets.departing.end_all()
         for part in self._sweeps():
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))

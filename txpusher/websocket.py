@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.util import wildcards2patterns
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from txpusher.compression import Compression
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
+from txpusher.departing import Departing
 from txpusher.errors import ConnectionEnded, InternalError
 from txpusher.protocol import codec
 from txpusher.protocol.handshakes import SUBPROTOCOL, Handshake, app_key
@@ -62,6 +64,7 @@ class _QuietLog:
         _log.error(message, **fields)
 
 
+@implementer(IHalfCloseableProtocol)
 class PusherWebSocket(WebSocketServerProtocol):
     """One client's socket.
 
@@ -121,6 +124,17 @@ class PusherWebSocket(WebSocketServerProtocol):
         innermost(self.transport).on_backlog = None
         self._connectionLost(reason)
         self._leave()
+        # This future of Autobahn's has the very object as its result: only the garbage collector would free them.
+        self.is_closed = None
+
+    def readConnectionLost(self) -> None:
+        """Send nothing more to a client that has gone; its socket ends when it is its turn."""
+        if self.connection is not None:
+            self.connection.gone()
+        self.factory.departing.end(self.transport)
+
+    def writeConnectionLost(self) -> None:
+        """Never happens: nobody closes the writing side alone."""
 
     # From Autobahn
 
@@ -313,6 +327,7 @@ class PusherWebSocketFactory(WebSocketServerFactory):
         self.admission = admission
         self.registry = registry
         self.closing = closing
+        self.departing = Departing(reactor)
         self.path_prefix = path_prefix
         self.max_backlog = max_backlog
         self.address_of = address_of

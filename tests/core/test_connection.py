@@ -430,6 +430,26 @@ def test_every_order_of_answers(steps):
     assert client.wire.too_late == []
 
 
+def test_a_client_that_has_gone():
+    """It is sent nothing more and not counted from then on; it leaves when it is lost, and all that is told once."""
+    node = Node()
+    client, other = node.connect(), node.connect()
+    for one in (client, other):
+        one.subscribe("news")
+    node.told.clear()
+    client.wire.writes.clear()
+    client.connection.gone()
+    client.connection.gone()
+    node.event("e", "news")
+    client.connection.received(b'{"event":"pusher:ping"}')
+    assert client.wire.writes == []
+    assert node.registry.connections() == [other.connection]
+    assert node.told.of(Unsubscribed) == []
+    client.connection.lost()
+    client.connection.lost()
+    assert len(node.told.of(ConnectionLost)) == len(node.told.of(Unsubscribed)) == 1
+
+
 # Client events a second
 
 

@@ -55,6 +55,7 @@ class Connection:
         "_bucket",
         "_busy",
         "_inbox",
+        "_left",
         "app",
         "asked_at",
         "check_at",
@@ -81,6 +82,7 @@ class Connection:
         self.asked_at: float | None = None
         self.check_at = 0
         self._busy = False
+        self._left = False
         self._inbox: deque[Coroutine[Any, Any, None]] | None = None
         self._bucket: TokenBucket | None = None
 
@@ -112,11 +114,17 @@ class Connection:
             self.wire.close(problem.code, problem.message)
             self.lost()
 
-    def lost(self) -> None:
-        """Leave everything: the socket is gone or going. Safe to call again."""
+    def gone(self) -> None:
+        """Send nothing more: the client has gone. `lost` has to follow, and does the rest."""
         if not self.closed:
             self.closed = True
             self.registry.forget(self)
+
+    def lost(self) -> None:
+        """Leave everything: the socket is gone or going. Safe to call again."""
+        self.gone()
+        if not self._left:
+            self._left = True
             self._do(self._leave())
 
     def app_changed(self, app: App) -> None:
