@@ -35,7 +35,7 @@ from txpusher.idle import Closing, IdleSweep
 from txpusher.listening import PublicPort
 from txpusher.model import App
 from txpusher.transport import BackloggedMixin, address_of
-from txpusher.websocket import PusherWebSocketFactory
+from txpusher.websocket.factory import PusherWebSocketFactory
 
 NOW = 1353088179
 """The time of day of all servers here, that of Pusher's printed examples."""

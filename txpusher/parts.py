@@ -17,7 +17,7 @@ from txpusher.transport import address_of
 from txpusher.webhooks.facade import Webhooks
 from txpusher.webhooks.queue import Terms
 from txpusher.webhooks.sender import Sender
-from txpusher.websocket import PusherWebSocketFactory
+from txpusher.websocket.factory import PusherWebSocketFactory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,8 +24,6 @@ from tests.wire_doubles import (
     masked,
     publish,
 )
-from txpusher import compression
-from txpusher.compression import KEPT, Compression, Inflater, Shared
 from txpusher.core.channel import SLICE
 from txpusher.core.occurrences import (
     CompressionAgreed,
@@ -38,6 +36,8 @@ from txpusher.errors import ShuttingDown
 from txpusher.model import App
 from txpusher.protocol import codec
 from txpusher.protocol.frames import split
+from txpusher.websocket import compression
+from txpusher.websocket.compression import KEPT, Compression, Inflater, Shared
 
 END = b"\x00\x00\xff\xff"
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}

@@ -42,9 +42,9 @@ from txpusher.core.occurrences import (
     MessageDropped,
     MessageReceived,
 )
-from txpusher.departing import Departing
 from txpusher.errors import ShuttingDown
 from txpusher.model import App, Limits
+from txpusher.websocket.departing import Departing
 
 PING_MESSAGE = b'{"event":"pusher:ping"}'
 PONG_MESSAGE = {"event": "pusher:pong", "data": {}}

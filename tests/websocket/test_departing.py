@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.doubles import turn
-from txpusher.departing import SLICE, Departing
+from txpusher.websocket.departing import SLICE, Departing
 
 
 class Transport:

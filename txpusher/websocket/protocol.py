@@ -1,6 +1,4 @@
-"""The WebSocket side: Autobahn's server protocol as a `txpusher.interfaces.Wire`.
-
-Only this file knows Autobahn, and `txpusher.compression` what it asks of an extension.
+"""One client's socket: Autobahn's server protocol as a `txpusher.interfaces.Wire`.
 
 What bit us, and is dealt with here:
 
@@ -20,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.util import wildcards2patterns
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import connectionDone
@@ -28,10 +26,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txpusher.compression import Compression
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
-from txpusher.departing import Departing
 from txpusher.errors import ConnectionEnded, InternalError
 from txpusher.protocol import codec
 from txpusher.protocol.handshakes import SUBPROTOCOL, Handshake, app_key
@@ -39,19 +35,14 @@ from txpusher.transport import innermost
 
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest
-    from twisted.internet.base import ReactorBase
 
-    from txpusher.core.admission import Admission
     from txpusher.core.connection import Connection
-    from txpusher.core.registry import ChannelRegistry
-    from txpusher.idle import Closing
     from txpusher.protocol.deflate import Offer
-    from txpusher.transport import AddressOf
 
 _log = Logger()
 
 
-class _QuietLog:
+class QuietLog:
     """Autobahn's logger: what it calls a warning is a client's doing, and is counted elsewhere."""
 
     def _nothing(self, *args: object, **kwargs: object) -> None:
@@ -73,7 +64,7 @@ class PusherWebSocket(WebSocketServerProtocol):
     """
 
     CONFIG_ATTRS: list[str] = []  # noqa: RUF012 - Autobahn's spelling
-    log = _QuietLog()
+    log = QuietLog()
 
     logOctets = logFrames = trackTimings = False
     utf8validateIncoming = True
@@ -291,61 +282,3 @@ class PusherWebSocket(WebSocketServerProtocol):
 def _last(params: dict[str, list[str]], name: str) -> str | None:
     values = params.get(name)
     return values[-1] if values else None
-
-
-class PusherWebSocketFactory(WebSocketServerFactory):
-    """Makes the sockets of one service.
-
-    Args:
-        admission: decides who may connect.
-        registry: where the admitted are connected.
-        reactor: tells the time.
-        closing: closes sockets.
-        path_prefix: what stands before ``/app``.
-        max_message_size: bytes of one client message.
-        max_backlog: bytes that may wait for a slow client.
-        address_of: finds out the address of a client; None when nobody wants to know.
-        compression: whether permessage-deflate is agreed on with clients that offer it.
-    """
-
-    log = _QuietLog()
-
-    def __init__(
-        self,
-        admission: Admission,
-        registry: ChannelRegistry,
-        reactor: ReactorBase,
-        closing: Closing,
-        *,
-        path_prefix: str = "",
-        max_message_size: int = 64 * 1024,
-        max_backlog: int = 1024 * 1024,
-        address_of: AddressOf | None = None,
-        compression: bool = False,
-    ) -> None:
-        super().__init__(server="", reactor=reactor)
-        self.admission = admission
-        self.registry = registry
-        self.closing = closing
-        self.departing = Departing(reactor)
-        self.path_prefix = path_prefix
-        self.max_backlog = max_backlog
-        self.address_of = address_of
-        self.compression = Compression(max_message_size, registry.tell) if compression else None
-        self._batched_timer = _Timer(reactor)
-        limits = {
-            "maxFramePayloadSize": max_message_size,
-            "maxMessagePayloadSize": max_message_size,
-        }
-        self.protocol: Any = type("PusherWebSocket", (PusherWebSocket,), limits)
-
-
-class _Timer:
-    """Autobahn's timers on our reactor; it has only one left, for the closing handshake."""
-
-    def __init__(self, reactor: ReactorBase) -> None:
-        self._reactor = reactor
-
-    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Any:
-        """Call ``function`` after ``delay`` seconds."""
-        return self._reactor.callLater(delay, function, *args)
