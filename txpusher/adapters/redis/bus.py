@@ -107,6 +107,11 @@ class RedisBus:
             if self._sweep is None:
                 self._sweep = self._clock.callLater(LINGER, self._unsubscribe)
 
+    @property
+    def watches(self) -> bool:
+        """Whether this node watches anything."""
+        return bool(self._watched)
+
     def _unsubscribe(self) -> None:
         self._sweep = None
         topics, self._lingering = self._lingering, set()
