@@ -64,6 +64,20 @@ class Bus(Protocol):
             ServiceUnavailable: it was not published, or nobody knows whether it was.
         """
 
+    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+        """Publish what follows from a channel being occupied or vacant, unless the roster says otherwise by now.
+
+        It comes back to this node, too, as what is heard last is true only where all of it comes by the same way.
+
+        Args:
+            envelope: to whom, and what.
+            channel: of the same app.
+            occupied: whether it has to have subscriptions, or to have none.
+
+        Raises:
+            ServiceUnavailable: it was not published, or nobody knows whether it was.
+        """
+
     async def watch(self, app_id: str, channel: str) -> None:
         """Receive what others publish to this channel from now on."""
 

@@ -244,6 +244,28 @@ class AdapterContract(Contract):
         assert envelope.frames[0][0] == b"bob"
 
     @awaited
+    async def test_what_is_so_still(self) -> None:
+        """What follows from a channel being occupied or vacant is published to all only while it is so."""
+        nodes = sender, other = await self.nodes(2)
+        for node in nodes:
+            await node.adapter.bus.watch("1", "#watchlist-ann")
+        await self.settle()
+        for there in (True, False):
+            if there:
+                await other.adapter.roster.join("1", "#server-to-user-ann", "1.1")
+            else:
+                await other.adapter.roster.leave("1", "#server-to-user-ann", "1.1")
+            for occupied in (True, False):
+                await sender.adapter.bus.publish_while(
+                    Envelope("1", "#watchlist-ann", [(b"%d" % occupied, None)]),
+                    "#server-to-user-ann",
+                    occupied=occupied,
+                )
+        await self.settle()
+        for node in nodes:
+            assert [tuple(e.frames[0]) for e in node.received] == [(b"1", None), (b"0", None)]
+
+    @awaited
     async def test_watching_again(self) -> None:
         """Who watches a channel again receives it again, at once and after a while, and once."""
         sender, other = await self.nodes(2)

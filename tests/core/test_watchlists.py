@@ -8,6 +8,7 @@ from twisted.logger import capturedLogs
 
 from tests.doubles import (
     APP,
+    AwayAdapter,
     FailingAdapter,
     InstantClock,
     LateAdapter,
@@ -17,10 +18,12 @@ from tests.doubles import (
     turn,
 )
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.occurrences import MessageDropped
+from txpusher.core.outage import RETRY
 from txpusher.core.registry import Options
 from txpusher.core.users import terminate
 from txpusher.core.watchlists import tell_all_away
-from txpusher.errors import ShuttingDown
+from txpusher.errors import ServiceUnavailable, ShuttingDown, Unanswered
 from txpusher.model import Limits
 
 WATCHED = replace(APP, watchlist_events=True)
@@ -287,15 +290,48 @@ def test_the_delay_is_the_watched_apps():
 
 
 def test_a_roster_that_is_away_when_the_delay_ends():
-    """That nobody could be told is logged."""
+    """Watchers are told when it is back, after another delay; nobody is told who has come meanwhile."""
+    clock = InstantClock()
+    adapter = AwayAdapter(MemoryAdapter(Hub(clock)))
+    node = Node(adapter, clock, options=Options(watchlist_delay=2))
+    ann = signed_in(node, "ann", "bob", "cid")
+    for user in ("bob", "cid"):
+        signed_in(node, user).leave()
+    told(ann)
+    adapter.error = ServiceUnavailable("away")
+    clock.advance(2)
+    assert told(ann) == []
+    adapter.error = None
+    signed_in(node, "cid")
+    assert told(ann) == [online("cid")]
+    clock.advance(RETRY)
+    clock.advance(2)
+    assert told(ann) == [offline("bob")]
+
+
+def test_a_bug_when_the_delay_ends():
+    """It is logged, as nobody waits for it."""
     clock = InstantClock()
     adapter = FailingAdapter(MemoryAdapter(Hub(clock)))
     node = Node(adapter, clock, options=Options(watchlist_delay=2))
     signed_in(node, "bob").leave()
-    adapter.failing.add("counts")
+    adapter.failing.add("publish_while")
     with capturedLogs() as logs:
         clock.advance(2)
     assert [log["what"] for log in logs] == ["Watchers were not told who is offline"]
+
+
+def test_nobody_can_be_told_at_the_end():
+    """What could not be told is counted, for each user; the server stops all the same."""
+    clock = InstantClock()
+    adapter = AwayAdapter(MemoryAdapter(Hub(clock)))
+    node = Node(adapter, clock, options=Options(watchlist_delay=2))
+    for user in ("bob", "cid"):
+        signed_in(node, user).leave()
+    adapter.error = ServiceUnavailable("away")
+    now(tell_all_away(node.registry))
+    assert node.told.of(MessageDropped) == [MessageDropped("1", "bus_away")] * 2
+    assert not clock.getDelayedCalls()
 
 
 # With a roster that answers late
@@ -345,6 +381,74 @@ def test_nothing_follows_the_end():
     ann.connection.end(ShuttingDown())
     adapter.answer("counts")
     assert ann.wire.too_late == []
+
+
+def two_nodes(late):
+    """Make two nodes, the first of which waits for answers, and a watcher of bob on each."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = LateAdapter(MemoryAdapter(hub), late)
+    nodes = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
+    watchers = [signed_in(node, "ann", "bob") for node in nodes]
+    return adapter, nodes, watchers
+
+
+def test_a_user_who_comes_to_another_node():
+    """That somebody went is not told after it was told that somebody has come, on either node."""
+    adapter, (here, there), watchers = two_nodes({"publish_while"})
+    bob = signed_in(here, "bob")
+    adapter.answer("publish_while", "publish_while")
+    for watcher in watchers:
+        told(watcher)
+    bob.leave()  # the roster says that he was the last
+    signed_in(there, "bob")
+    adapter.answer("publish_while")
+    assert [told(watcher) for watcher in watchers] == [[online("bob")]] * 2
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable, Unanswered])
+def test_who_could_not_be_told_of(error):
+    """What watchers were not told they are told a while later, if it is true then; nobody is a ghost."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = AwayAdapter(MemoryAdapter(hub))
+    here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
+    watchers = [signed_in(node, "ann", "bob", "cid") for node in (here, there)]
+    cid = signed_in(here, "cid")
+    for watcher in watchers:
+        told(watcher)
+    real, adapter.bus.publish_while = adapter.bus.publish_while, refusing(error)
+    signed_in(here, "bob")
+    cid.leave()
+    assert [told(watcher) for watcher in watchers] == [[], []]
+    adapter.bus.publish_while = real
+    clock.advance(RETRY)
+    assert [told(watcher) for watcher in watchers] == [[online("bob"), offline("cid")]] * 2
+    assert not clock.getDelayedCalls()
+    assert here.registry.outage.joined == here.registry.outage.left == {}
+    assert here.counts("#server-to-user-bob") == (1, 0)
+
+
+def refusing(error):
+    """Make a method that does not happen."""
+
+    async def refuse(*args, **kwargs):
+        raise error("away")
+
+    return refuse
+
+
+def test_who_leaves_what_the_roster_has_lost():
+    """Who was taken for gone by the others, and now is, is offline for the watchers of this node, too."""
+    here, there = cluster(2)
+    watchers = [signed_in(node, "ann", "bob") for node in (here, there)]
+    bob = signed_in(here, "bob")
+    now(here.adapter.roster.leave("1", "#server-to-user-bob", bob.socket_id))
+    for watcher in watchers:
+        told(watcher)
+    bob.leave()
+    here.clock.advance(RETRY)
+    assert [told(watcher) for watcher in watchers] == [[offline("bob")]] * 2
 
 
 def test_a_bus_that_fails():

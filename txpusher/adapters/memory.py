@@ -83,14 +83,25 @@ class MemoryBus:
     async def publish(self, envelope: Envelope) -> None:
         """See `txpusher.interfaces.Bus`."""
         for bus in self._hub.buses:
-            if bus is not self and (envelope.app_id, envelope.channel) in bus._watched:  # noqa: SLF001
-                bus.receive(envelope)
+            if bus is not self:
+                bus._take(envelope)  # noqa: SLF001
 
     async def publish_gone(self, envelope: Envelope, user_id: str) -> None:
         """See `txpusher.interfaces.Bus`."""
         there = await self._hub.roster.members(envelope.app_id, envelope.channel)
         if all(member.user_id != user_id for member in there):
             await self.publish(envelope)
+
+    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        (counts,) = await self._hub.roster.counts(envelope.app_id, [channel])
+        if bool(counts.subscriptions) is occupied:
+            for bus in self._hub.buses:
+                bus._take(envelope)  # noqa: SLF001
+
+    def _take(self, envelope: Envelope) -> None:
+        if (envelope.app_id, envelope.channel) in self._watched:
+            self.receive(envelope)
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`."""

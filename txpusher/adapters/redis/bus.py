@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
-from txpusher.adapters.redis.scripts import GONE
+from txpusher.adapters.redis.scripts import GONE, STILL
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ class RedisBus:
         node = envelope.sender.encode() or self._id
         where = place(envelope.app_id, envelope.channel)
         await self._commands.run(GONE, where, user_id, envelopes.encode(envelope, node))
+
+    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        message = envelopes.encode(envelope, envelope.sender.encode() or envelopes.NOBODY)
+        where = place(envelope.app_id, envelope.channel)
+        which = place(envelope.app_id, channel)
+        await self._commands.run(STILL, which, int(occupied), where, message)
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`; while Redis is away the channel is noted, and that is all."""
