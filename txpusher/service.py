@@ -170,6 +170,7 @@ class PusherService(Embedded):
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
+        self.registry.counting.stop()
         self.registry.outage.stop()
         self.registry.quota.stop()
         await _tried(self._served.stop(), "The app store did not stop")
@@ -179,6 +180,7 @@ class PusherService(Embedded):
 
     async def _leave(self) -> None:
         await watchlists.tell_all_away(self.registry)
+        await self.registry.counting.tell_all()
         await self._adapter.stop()
 
     def _app_changed(self, app_id: str, app: App | None) -> None:

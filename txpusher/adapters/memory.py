@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from txpusher.core.expiring import Expiring
 from txpusher.interfaces import Envelope, Figures, Health, Joined, Left, Restored
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
+from txpusher.protocol import codec
 
 if TYPE_CHECKING:
     from txpusher.interfaces import Clock, Limiter, Node
@@ -99,6 +100,15 @@ class MemoryBus:
             for bus in self._hub.buses:
                 bus._take(envelope)  # noqa: SLF001
 
+    async def publish_count(self, app_id: str, channel: str) -> int:
+        """See `txpusher.interfaces.Bus`."""
+        (counts,) = await self._hub.roster.counts(app_id, [channel])
+        if counts.subscriptions:
+            frame = codec.subscription_count(channel, counts.subscriptions)
+            for bus in self._hub.buses:
+                bus._take(Envelope(app_id, channel, [(frame, None)]))  # noqa: SLF001
+        return counts.subscriptions
+
     def _take(self, envelope: Envelope) -> None:
         if (envelope.app_id, envelope.channel) in self._watched:
             self.receive(envelope)
@@ -141,6 +151,7 @@ class MemoryRoster:
         socket_id: str,
         member: PresenceMember | None = None,
         max_members: int | None = None,
+        tell_up_to: int = 0,
     ) -> Joined:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.setdefault(app_id, {}).setdefault(channel, _Channel())
@@ -158,7 +169,12 @@ class MemoryRoster:
         return Joined(True, first_in_channel, first_for_user, there.counts(), there.members())
 
     async def leave(
-        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        tell_up_to: int = 0,
     ) -> Left:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {}).get(channel)

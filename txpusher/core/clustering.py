@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
 from txpusher.core.catching_up import catch_up
-from txpusher.core.counting import count_departed
+from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import MessageDropped
 from txpusher.core.returning import write_anew
 from txpusher.core.subscribing import tell_departure
@@ -61,11 +61,11 @@ class ClusterNode:
             envelope = Envelope(app_id, channel, [(frame, None)], sender=node_id)
             await self._registry.adapter.bus.publish_gone(envelope, gone.user_id)
         tell_departure(self._registry, app_id, channel, left)
-        if gone is not None:
+        if kind.is_presence:
             return
-        if not kind.is_presence:
-            app = await self._app(app_id)
-            await count_departed(self._registry, app, channel, left.counts.subscriptions)
+        app = await self._app(app_id)
+        if app is not None and told_up_to(app, kind):
+            await self._registry.counting.changed(app_id, channel, left.counts.subscriptions)
 
     async def _app(self, app_id: str) -> App | None:
         # Perhaps nobody of it has ever been connected here.

@@ -14,7 +14,7 @@ from itertools import starmap
 from typing import TYPE_CHECKING
 
 from txpusher.core import watchlists
-from txpusher.core.counting import count_changed, count_departed
+from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import (
     ChannelOccupied,
     ChannelRestored,
@@ -181,8 +181,8 @@ async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: 
         if member.user_id not in here:
             continue
         await _tell_others(registry, app_id, name, codec.member_added(name, member))
-    if app is not None and app.subscription_count and not channel.kind.is_presence:
-        await count_changed(registry, channel, restored.counts.subscriptions)
+    if app is not None and told_up_to(app, channel.kind):
+        await registry.counting.changed(app_id, name, restored.counts.subscriptions)
 
 
 async def _tell_online(registry: ChannelRegistry, channel: Channel) -> None:
@@ -268,5 +268,5 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
             user_id = left.last_for_user.user_id
             envelope = Envelope(app_id, name, [(codec.member_removed(name, user_id), None)])
             await registry.adapter.bus.publish_gone(envelope, user_id)
-    elif not kind_of(name).is_presence:
-        await count_departed(registry, app, name, left.counts.subscriptions)
+    elif app is not None and told_up_to(app, kind_of(name)):
+        await registry.counting.changed(app_id, name, left.counts.subscriptions)

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
-from txpusher.adapters.redis.scripts import GONE, STILL
+from txpusher.adapters.redis.scripts import GONE, NUMBER, STILL
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class RedisBus:
         where = place(envelope.app_id, envelope.channel)
         which = place(envelope.app_id, channel)
         await self._commands.run(STILL, which, int(occupied), where, message)
+
+    async def publish_count(self, app_id: str, channel: str) -> int:
+        """See `txpusher.interfaces.Bus`."""
+        return int(await self._commands.run(NUMBER, place(app_id, channel), envelopes.NUMBER))
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`; while Redis is away the channel is noted, and that is all."""

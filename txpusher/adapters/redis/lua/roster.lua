@@ -125,6 +125,13 @@ local function tell(place, message)
     redis.call("PUBLISH", P .. "bus:" .. place, message)
 end
 
+-- Tell them how many sockets there are, if there are any and no more than some; the message ends with the number.
+local function tell_number(place, sockets, most, message)
+    if sockets > 0 and sockets <= tonumber(most) then
+        tell(place, message .. sockets)
+    end
+end
+
 -- Everybody on a presence channel: user id and user_info of the oldest socket, in turns.
 local function members(place)
     local all = redis.call("HGETALL", P .. "users:" .. place)
