@@ -64,15 +64,19 @@ class Bus(Protocol):
             ServiceUnavailable: it was not published, or nobody knows whether it was.
         """
 
-    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
         """Publish what follows from a channel being occupied or vacant, unless the roster says otherwise by now.
 
         It comes back to this node, too, as what is heard last is true only where all of it comes by the same way.
 
         Args:
-            envelope: to whom, and what.
+            envelope: to whom, and what; without frames nothing is published.
             channel: of the same app.
             occupied: whether it has to have subscriptions, or to have none.
+            within: seconds for which it is noted when it was occupied, or else for which it has been vacant: nobody is
+                told then, if it was noted since that it was occupied.
 
         Raises:
             ServiceUnavailable: it was not published, or nobody knows whether it was.

@@ -267,6 +267,40 @@ class AdapterContract(Contract):
             assert [tuple(e.frames[0]) for e in node.received] == [(b"1", None), (b"0", None)]
 
     @awaited
+    async def test_who_was_there_meanwhile(self) -> None:
+        """That a channel has been vacant is not published where it was noted since that somebody came, aloud or not."""
+        sender, other = await self.nodes(2)
+        user, watchers = "#server-to-user-ann", "#watchlist-ann"
+        bus, roster = sender.adapter.bus, sender.adapter.roster
+        await other.adapter.bus.watch("1", watchers)
+        await self.settle()
+        for came in ([(b"came", None)], []):
+            await roster.join("1", user, "1.1")
+            await bus.publish_while(Envelope("1", watchers, came), user, occupied=True, within=60)
+            await roster.leave("1", user, "1.1")
+            await self.wait(0.3)
+            for since in (0.6, 0.2):
+                gone = Envelope("1", watchers, [(b"%g" % since, None)])
+                await bus.publish_while(gone, user, occupied=False, within=since)
+        await self.settle()
+        heard = [frame for envelope in other.received for frame, _ in envelope.frames]
+        assert heard == [b"came", b"0.2", b"0.2"]
+
+    @awaited
+    async def test_a_note_ends(self) -> None:
+        """What was noted is forgotten when its time is over."""
+        sender, other = await self.nodes(2)
+        bus = sender.adapter.bus
+        await other.adapter.bus.watch("1", "#watchlist-ann")
+        await self.settle()
+        user, envelope = "#server-to-user-ann", Envelope("1", "#watchlist-ann", [(b"1", None)])
+        await bus.publish_while(envelope, user, occupied=True, within=0.2)
+        await self.wait(0.3)
+        await bus.publish_while(envelope, user, occupied=False, within=60)
+        await self.settle()
+        assert len(other.received) == 1
+
+    @awaited
     async def test_how_many_there_are(self) -> None:
         """All subscribers are told their number as it is in the roster; where nobody is, nobody is told."""
         nodes = sender, other = await self.nodes(2)

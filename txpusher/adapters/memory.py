@@ -33,6 +33,8 @@ class Hub:
         self.buses: list[MemoryBus] = []
         self.connections: dict[str, dict[MemoryQuotas, int]] = {}
         self.roster = MemoryRoster()
+        self.clock = clock
+        self.occupied: Expiring[float] = Expiring(clock)
         self.last_events = MemoryLastEvents(clock)
         self.receipts = MemoryReceipts(clock)
 
@@ -93,10 +95,19 @@ class MemoryBus:
         if all(member.user_id != user_id for member in there):
             await self.publish(envelope)
 
-    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
         """See `txpusher.interfaces.Bus`."""
+        place, now = (envelope.app_id, channel), self._hub.clock.seconds()
+        if within and occupied:
+            self._hub.occupied.put(place, now, within)
+        elif within:
+            last = self._hub.occupied.get(place)
+            if last is not None and last[0] > now - within:
+                return
         (counts,) = await self._hub.roster.counts(envelope.app_id, [channel])
-        if bool(counts.subscriptions) is occupied:
+        if envelope.frames and bool(counts.subscriptions) is occupied:
             for bus in self._hub.buses:
                 bus._take(envelope)  # noqa: SLF001
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.core import watchlists
+from txpusher.core import online
 from txpusher.core.catching_up import catch_up
 from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import MessageDropped
@@ -52,7 +52,7 @@ class ClusterNode:
         if kind is Kind.USER:
             if left.last_in_channel:
                 user_id = user_of_channel(channel)
-                await watchlists.tell(self._registry, app_id, user_id, online=False, sender=node_id)
+                await online.tell(self._registry, app_id, user_id, online=False, sender=node_id)
             return
         gone = left.last_for_user
         if gone is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from txpusher.core import watchlists
+from txpusher.core import online
 from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import (
     ChannelOccupied,
@@ -188,7 +188,7 @@ async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: 
 async def _tell_online(registry: ChannelRegistry, channel: Channel) -> None:
     app, first = registry.app(channel.app_id), next(iter(channel.subscribers), None)
     if app is not None and first is not None:
-        await watchlists.came_online(registry, app, _place(channel, first))
+        await online.came_online(registry, app, _place(channel, first))
 
 
 async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame: bytes) -> None:
@@ -260,7 +260,7 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
     app_id, name, app = place.app_id, place.channel, registry.app(place.app_id)
     if kind_of(name) is Kind.USER:
         if left.last_in_channel and app is not None:
-            await watchlists.went_offline(registry, app, place)
+            await online.went_offline(registry, app, place)
         return
     tell_departure(registry, app_id, name, left)
     if left.last_for_user is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.core import watchlists
+from txpusher.core import online, watchlists
 from txpusher.core.outage import Place
 from txpusher.errors import ServiceUnavailable, Terminated
 from txpusher.interfaces import Envelope
@@ -47,7 +47,7 @@ async def _come(connection: Connection, channel: Channel) -> None:
         registry.outage.join(place, None, error)
         return
     if joined.first_in_channel:
-        await watchlists.came_online(registry, app, place)
+        await online.came_online(registry, app, place)
 
 
 async def sign_out(connection: Connection) -> None:
@@ -62,7 +62,7 @@ async def sign_out(connection: Connection) -> None:
     try:
         left = await registry.adapter.roster.leave(*place)
         if left.last_in_channel:
-            await watchlists.went_offline(registry, app, place)
+            await online.went_offline(registry, app, place)
         elif not left.found:
             # The roster has lost it, or the others were told: what is true is told to all in a while.
             registry.outage.leave(place, None)

@@ -84,12 +84,16 @@ class RedisBus:
         where = place(envelope.app_id, envelope.channel)
         await self._commands.run(GONE, where, user_id, envelopes.encode(envelope, node))
 
-    async def publish_while(self, envelope: Envelope, channel: str, *, occupied: bool) -> None:
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
         """See `txpusher.interfaces.Bus`."""
-        message = envelopes.encode(envelope, envelope.sender.encode() or envelopes.NOBODY)
+        sender = envelope.sender.encode() or envelopes.NOBODY
+        message = envelopes.encode(envelope, sender) if envelope.frames else b""
         where = place(envelope.app_id, envelope.channel)
         which = place(envelope.app_id, channel)
-        await self._commands.run(STILL, which, int(occupied), where, message)
+        milliseconds = int(within * 1000)
+        await self._commands.run(STILL, which, int(occupied), where, message, milliseconds)
 
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""
