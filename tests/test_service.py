@@ -680,6 +680,33 @@ def test_nothing_goes_on_after_the_stop():
     assert server.reactor.getDelayedCalls() == []
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_numbers_that_are_due_at_the_stop(late):
+    """A number that subscribers elsewhere are owed is told before the adapter leaves; one that comes later is not."""
+    server = Server(drain=0).start()
+    counting, adapter = server.service.registry.counting, server.service._adapter
+    stop, asked = adapter.stop, []
+
+    async def publish_count(*place):
+        asked.append(place)
+        return 0
+
+    async def stop_late():
+        await counting.changed("1", "news", 1000)
+        await stop()
+
+    adapter.bus.publish_count = publish_count
+    if late:
+        adapter.stop = stop_late
+    else:
+        now(counting.changed("1", "news", 1000))
+    stopping = server.service.stopService()
+    server.reactor.advance(0)
+    assert stopping.called
+    assert asked == ([] if late else [("1", "news")])
+    assert server.reactor.getDelayedCalls() == []
+
+
 @pytest.mark.parametrize("part", ["_adapter", "_served"])
 def test_a_part_that_does_not_stop(part):
     """An adapter or an app store that fails to stop is logged, and everything else is stopped."""

@@ -64,6 +64,34 @@ class Bus(Protocol):
             ServiceUnavailable: it was not published, or nobody knows whether it was.
         """
 
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
+        """Publish what follows from a channel being occupied or vacant, unless the roster says otherwise by now.
+
+        It comes back to this node, too, as what is heard last is true only where all of it comes by the same way.
+
+        Args:
+            envelope: to whom, and what; without frames nothing is published.
+            channel: of the same app.
+            occupied: whether it has to have subscriptions, or to have none.
+            within: seconds for which it is noted when it was occupied, or else for which it has been vacant: nobody is
+                told then, if it was noted since that it was occupied.
+
+        Raises:
+            ServiceUnavailable: it was not published, or nobody knows whether it was.
+        """
+
+    async def publish_count(self, app_id: str, channel: str) -> int:
+        """Tell the subscribers of a channel how many they are in the roster now; it comes back to this node, too.
+
+        Returns:
+            The number; nobody is told when it is 0.
+
+        Raises:
+            ServiceUnavailable: nobody was told, or nobody knows whether anybody was.
+        """
+
     async def watch(self, app_id: str, channel: str) -> None:
         """Receive what others publish to this channel from now on."""
 
@@ -80,7 +108,8 @@ class Joined(NamedTuple):
         first_for_user: the member's user had no socket on the channel before.
         counts: the channel's counts afterwards.
         members: everybody on the presence channel, the joiner included.
-        told: whether the roster tells the channel's subscribers on all nodes, this one included, of members that come.
+        told: whether the roster tells the channel's subscribers on all nodes, this one included, of members that come,
+            or their number where it was asked to.
     """
 
     accepted: bool
@@ -98,7 +127,8 @@ class Left(NamedTuple):
         last_in_channel: the channel has no subscription any more.
         last_for_user: the member whose user has no socket on the channel any more, else None.
         counts: the channel's counts afterwards.
-        told: whether the roster tells the channel's subscribers on all nodes, this one included, that the member went.
+        told: whether the roster tells the channel's subscribers on all nodes, this one included, that the member went,
+            or their number where it was asked to.
         found: whether the subscription was there. One that has been there is missing when the roster has lost it, or
             took this node for dead.
     """
@@ -127,8 +157,8 @@ class Restored(NamedTuple):
 class Roster(Protocol):
     """The shared truth about who is subscribed where. Every answer is atomic over all nodes.
 
-    A roster whose answers come late tells of members itself, by way of the bus: so all subscribers are told in the
-    order in which it happened, whatever node it happened on, and whenever its answer arrives there.
+    A roster whose answers come late tells of members and numbers itself, by way of the bus: so all subscribers are told
+    in the order in which it happened, whatever node it happened on, and whenever its answer arrives there.
     """
 
     async def join(
@@ -138,14 +168,28 @@ class Roster(Protocol):
         socket_id: str,
         member: PresenceMember | None = None,
         max_members: int | None = None,
+        tell_up_to: int = 0,
     ) -> Joined:
         """Add a subscription; a user who is already there is admitted to a full channel.
 
         While a user has several sockets, the info of the first one that is still there counts.
+
+        Args:
+            app_id: the app.
+            channel: the channel.
+            socket_id: whose subscription it is.
+            member: who it is on a presence channel.
+            max_members: users that the channel may have.
+            tell_up_to: the greatest number of subscriptions that subscribers are told; 0 when they are told none.
         """
 
     async def leave(
-        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        tell_up_to: int = 0,
     ) -> Left:
         """Take the subscription away; unknown ones change nothing and are last of nothing.
 
@@ -154,6 +198,7 @@ class Roster(Protocol):
             channel: the channel.
             socket_id: whose subscription it is.
             member: as it joined. Without it the roster cannot tell that the member went.
+            tell_up_to: as with `join`.
         """
 
     async def restore(

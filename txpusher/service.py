@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 
 from txpusher import __version__, parts
-from txpusher.core import watchlists
+from txpusher.core import online
 from txpusher.core.authorization import AuthorizationSweep
 from txpusher.core.clustering import ClusterNode
 from txpusher.core.draining import drain
@@ -171,6 +171,7 @@ class PusherService(Embedded):
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
+        self.registry.counting.stop()
         self.registry.outage.stop()
         self.registry.quota.stop()
         await _tried(self._served.stop(), "The app store did not stop")
@@ -179,7 +180,8 @@ class PusherService(Embedded):
         self._private.close_connections()
 
     async def _leave(self) -> None:
-        await watchlists.tell_all_away(self.registry)
+        await online.tell_all_away(self.registry)
+        await self.registry.counting.tell_all()
         await self._adapter.stop()
 
     def _app_changed(self, app_id: str, app: App | None) -> None:

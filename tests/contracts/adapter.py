@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from txpusher.interfaces import Adapter, Envelope, Left, Restored
+from txpusher.interfaces import Adapter, Envelope, Joined, Left, Restored
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
+from txpusher.protocol.codec import subscription_count
 
 ANN = PresenceMember("ann", '{"name":"Ann"}')
 BOB = PresenceMember("bob")
@@ -242,6 +243,99 @@ class AdapterContract(Contract):
         await self.settle()
         (envelope,) = other.received
         assert envelope.frames[0][0] == b"bob"
+
+    @awaited
+    async def test_what_is_so_still(self) -> None:
+        """What follows from a channel being occupied or vacant is published to all only while it is so."""
+        nodes = sender, other = await self.nodes(2)
+        for node in nodes:
+            await node.adapter.bus.watch("1", "#watchlist-ann")
+        await self.settle()
+        for there in (True, False):
+            if there:
+                await other.adapter.roster.join("1", "#server-to-user-ann", "1.1")
+            else:
+                await other.adapter.roster.leave("1", "#server-to-user-ann", "1.1")
+            for occupied in (True, False):
+                await sender.adapter.bus.publish_while(
+                    Envelope("1", "#watchlist-ann", [(b"%d" % occupied, None)]),
+                    "#server-to-user-ann",
+                    occupied=occupied,
+                )
+        await self.settle()
+        for node in nodes:
+            assert [tuple(e.frames[0]) for e in node.received] == [(b"1", None), (b"0", None)]
+
+    @awaited
+    async def test_who_was_there_meanwhile(self) -> None:
+        """That a channel has been vacant is not published where it was noted since that somebody came, aloud or not."""
+        sender, other = await self.nodes(2)
+        user, watchers = "#server-to-user-ann", "#watchlist-ann"
+        bus, roster = sender.adapter.bus, sender.adapter.roster
+        await other.adapter.bus.watch("1", watchers)
+        await self.settle()
+        for came in ([(b"came", None)], []):
+            await roster.join("1", user, "1.1")
+            await bus.publish_while(Envelope("1", watchers, came), user, occupied=True, within=60)
+            await roster.leave("1", user, "1.1")
+            await self.wait(0.3)
+            for since in (0.6, 0.2):
+                gone = Envelope("1", watchers, [(b"%g" % since, None)])
+                await bus.publish_while(gone, user, occupied=False, within=since)
+        await self.settle()
+        heard = [frame for envelope in other.received for frame, _ in envelope.frames]
+        assert heard == [b"came", b"0.2", b"0.2"]
+
+    @awaited
+    async def test_a_note_ends(self) -> None:
+        """What was noted is forgotten when its time is over."""
+        sender, other = await self.nodes(2)
+        bus = sender.adapter.bus
+        await other.adapter.bus.watch("1", "#watchlist-ann")
+        await self.settle()
+        user, envelope = "#server-to-user-ann", Envelope("1", "#watchlist-ann", [(b"1", None)])
+        await bus.publish_while(envelope, user, occupied=True, within=0.2)
+        await self.wait(0.3)
+        await bus.publish_while(envelope, user, occupied=False, within=60)
+        await self.settle()
+        assert len(other.received) == 1
+
+    @awaited
+    async def test_how_many_there_are(self) -> None:
+        """All subscribers are told their number as it is in the roster; where nobody is, nobody is told."""
+        nodes = sender, other = await self.nodes(2)
+        for node in nodes:
+            await node.adapter.bus.watch("1", "news")
+        await self.settle()
+        assert await sender.adapter.bus.publish_count("1", "news") == 0
+        for i in range(12):
+            await other.adapter.roster.join("1", "news", f"{i}.1")
+        assert await sender.adapter.bus.publish_count("1", "news") == 12
+        await self.settle()
+        for node in nodes:
+            (envelope,) = node.received
+            assert [tuple(f) for f in envelope.frames] == [(subscription_count("news", 12), None)]
+
+    @awaited
+    async def test_numbers_that_the_roster_tells(self) -> None:
+        """A roster that says so has told all subscribers of every change, up to the number it was asked for."""
+        nodes = one, two = await self.nodes(2)
+        for node in nodes:
+            await node.adapter.bus.watch("1", "news")
+        await self.settle()
+        first, second = one.adapter.roster, two.adapter.roster
+        answers: list[Joined | Left] = [
+            *[await first.join("1", "news", f"{i}.1", tell_up_to=2) for i in (1, 2, 2, 3)],
+            *[await second.leave("1", "news", f"{i}.1", tell_up_to=2) for i in (3, 9, 2, 1)],
+        ]
+        await second.join("1", "news", "4.1")
+        await first.leave("1", "news", "4.1")
+        await self.settle()
+        assert len({answer.told for answer in answers}) == 1
+        told = [(subscription_count("news", number), None) for number in (1, 2, 2, 1)]
+        for node in nodes:
+            heard = [tuple(f) for envelope in node.received for f in envelope.frames]
+            assert heard == (told if answers[0].told else [])
 
     @awaited
     async def test_watching_again(self) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.doubles import InstantClock, Node, data, now
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.counting import INTERVAL
 from txpusher.core.occurrences import (
     ChannelVacated,
     MemberRemoved,
@@ -96,13 +97,17 @@ def test_counts(nodes, where):
 
 
 def test_large_counts_are_not_told_one_by_one(nodes):
-    """A thousand sockets that die at once do not make a thousand messages."""
+    """A thousand sockets that die at once do not make a thousand messages, but one, when it is over."""
     nodes[0].connect(COUNTING)
     client = nodes[1].connect(COUNTING)
     client.subscribe("news")
     client.wire.clear()
-    departed(nodes[0], "news", Left(False, None, Counts(1000)))
+    for left in (1000, 999):
+        departed(nodes[0], "news", Left(False, None, Counts(left)))
     assert client.wire == []
+    nodes[0].clock.advance(INTERVAL)
+    (message,) = client.wire
+    assert data(message) == {"subscription_count": 1}
 
 
 def test_counts_of_an_app_that_has_no_client_here(nodes):

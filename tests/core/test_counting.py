@@ -2,8 +2,11 @@
 
 import pytest
 
-from tests.doubles import InstantClock, Node, cluster, data
-from txpusher.core.occurrences import Delivered, SubscriptionCountChanged
+from tests.doubles import AwayAdapter, InstantClock, LateAdapter, Node, cluster, data, now
+from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.counting import INTERVAL
+from txpusher.core.occurrences import Delivered, MessageDropped, SubscriptionCountChanged
+from txpusher.errors import ServiceUnavailable
 from txpusher.model import App
 
 COUNTED = App("1", "key", "secret", subscription_count=True)
@@ -150,3 +153,75 @@ def test_the_count_of_the_cluster_decides():
     assert counts(clients[0])[-1] == 100
     clock.advance(5)
     assert counts(clients[0]) == [101]
+
+
+# With other nodes
+
+
+def test_the_last_number_is_the_true_one():
+    """What a node tells late is the number at that moment, not that of the change."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = LateAdapter(MemoryAdapter(hub), {"publish_count"})
+    here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
+    (first,) = crowd(here, 1)
+    (second,) = crowd(there, 1)
+    adapter.answer("publish_count")
+    assert counts(first) == [2, 2]
+    assert counts(second) == [2, 2]
+    assert here.told.of(SubscriptionCountChanged)[-1] == SubscriptionCountChanged("1", "news", 2)
+
+
+def test_a_number_that_could_not_be_told():
+    """It is told a while later, as it is then; the client that caused it stays."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = AwayAdapter(MemoryAdapter(hub))
+    here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
+    (other,) = crowd(there, 1)
+    counts(other)
+    real, adapter.bus.publish_count = adapter.bus.publish_count, refuse
+    (client,) = crowd(here, 1)
+    assert (counts(client), counts(other)) == ([], [])
+    assert client.wire.closed is None
+    clock.advance(INTERVAL)
+    adapter.bus.publish_count = real
+    clock.advance(INTERVAL)
+    assert (counts(client), counts(other)) == ([2], [2])
+    assert not clock.getDelayedCalls()
+
+
+async def refuse(*_):
+    raise ServiceUnavailable("away")
+
+
+def test_what_is_due_at_the_end():
+    """The others are told at once when a server stops that owes it to them, and nothing is left on the clock."""
+    here, there = cluster(2)
+    (other,) = crowd(there, 1)
+    crowd(here, 101)
+    counts(other)
+    now(here.registry.counting.tell_all())
+    assert counts(other) == [102]
+    assert not here.clock.getDelayedCalls()
+
+
+def test_what_cannot_be_told_at_the_end():
+    """It is counted."""
+    node = Node()
+    crowd(node, 101)
+    node.adapter.bus.publish_count = refuse
+    now(node.registry.counting.tell_all())
+    assert node.told.of(MessageDropped) == [MessageDropped("1", "bus_away")]
+    assert not node.clock.getDelayedCalls()
+
+
+def test_nothing_is_told_after_the_end():
+    """What has become due since is left out."""
+    node = Node()
+    clients = crowd(node, 101)
+    counts(clients[0])
+    node.registry.counting.stop()
+    assert not node.clock.getDelayedCalls()
+    node.clock.advance(INTERVAL)
+    assert counts(clients[0]) == []

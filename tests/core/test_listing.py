@@ -23,13 +23,13 @@ class LateNews:
         roster = self.adapter.roster
         join, leave = roster.join, roster.leave
 
-        async def telling_join(app_id, channel, socket_id, member=None, max_members=None):
+        async def telling_join(app_id, channel, socket_id, member=None, max_members=None, _=0):
             joined = await join(app_id, channel, socket_id, member, max_members)
             if joined.first_for_user:
                 self.news.append((codec.member_added(channel, member), socket_id))
             return joined._replace(told=member is not None)
 
-        async def telling_leave(app_id, channel, socket_id, member=None):
+        async def telling_leave(app_id, channel, socket_id, member=None, _=0):
             left = await leave(app_id, channel, socket_id)
             if left.last_for_user is None:
                 return left

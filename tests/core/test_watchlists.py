@@ -1,4 +1,4 @@
-"""Who is told that somebody comes and goes."""
+"""Who is told that somebody comes and goes, and what is told first."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ from twisted.logger import capturedLogs
 
 from tests.doubles import (
     APP,
-    FailingAdapter,
     InstantClock,
     LateAdapter,
     Node,
@@ -17,9 +16,7 @@ from tests.doubles import (
     turn,
 )
 from txpusher.adapters.memory import Hub, MemoryAdapter
-from txpusher.core.registry import Options
 from txpusher.core.users import terminate
-from txpusher.core.watchlists import tell_all_away
 from txpusher.errors import ShuttingDown
 from txpusher.model import Limits
 
@@ -193,109 +190,6 @@ def test_nobody_subscribes_to_it(name):
     client.subscribe(name)
     client.trigger("client-x", name)
     assert client.wire.names() == ["subscription_error", "error", "error"]
-
-
-# With a delay
-
-
-def delayed():
-    """Make a node that waits two seconds, and a watcher of bob."""
-    node = Node(clock=InstantClock(), options=Options(watchlist_delay=2))
-    ann = signed_in(node, "ann", "bob")
-    told(ann)
-    return node, ann
-
-
-def test_back_in_time():
-    """Who is back within the delay was never away, however often."""
-    node, ann = delayed()
-    bob = signed_in(node, "bob")
-    assert told(ann) == [online("bob")]
-    for _ in range(3):
-        bob.leave()
-        node.clock.advance(1.9)
-        bob = signed_in(node, "bob")
-    node.clock.advance(10)
-    assert told(ann) == []
-
-
-def test_away_for_good():
-    """Who is not back within the delay is offline then, once."""
-    node, ann = delayed()
-    bob = signed_in(node, "bob")
-    told(ann)
-    bob.leave()
-    node.clock.advance(1.9)
-    assert told(ann) == []
-    node.clock.advance(0.1)
-    assert told(ann) == [offline("bob")]
-    signed_in(node, "bob")
-    assert told(ann) == [online("bob")]
-
-
-def test_back_on_another_node():
-    """The node that waits asks the cluster before it says that somebody is gone."""
-    here, there = cluster(2, options=Options(watchlist_delay=2))
-    ann = signed_in(here, "ann", "bob")
-    bob = signed_in(here, "bob")
-    told(ann)
-    bob.leave()
-    signed_in(there, "bob")
-    here.clock.advance(2)
-    assert all(events == online("bob") for events in told(ann))
-
-
-def test_gone_again_elsewhere_meanwhile():
-    """Who left here, came back on another node and left here again is waited for from then on, once."""
-    here, there = cluster(2, options=Options(watchlist_delay=2))
-    ann = signed_in(here, "ann", "bob")
-    first, second = signed_in(here, "bob"), None
-    told(ann)
-    first.leave()
-    here.clock.advance(1)
-    second = signed_in(there, "bob")
-    third = signed_in(here, "bob")
-    second.leave()
-    told(ann)
-    third.leave()
-    here.clock.advance(1.9)
-    assert told(ann) == []
-    here.clock.advance(5)
-    assert told(ann) == [offline("bob")]
-
-
-def test_nobody_is_waited_for_at_the_end():
-    """When the server stops, watchers elsewhere are told at once, and nothing is left on the clock."""
-    here, there = cluster(2, options=Options(watchlist_delay=2))
-    ann = signed_in(there, "ann", "bob", "cid")
-    bob, cid = signed_in(here, "bob"), signed_in(here, "cid")
-    told(ann)
-    bob.leave()
-    cid.leave()
-    signed_in(there, "cid")
-    told(ann)
-    now(tell_all_away(here.registry))
-    assert told(ann) == [offline("bob")]
-    assert not here.clock.getDelayedCalls()
-
-
-def test_the_delay_is_the_watched_apps():
-    """Where watchlists are off nobody waits for anybody."""
-    node = Node(options=Options(watchlist_delay=2))
-    signed_in(node, "bob", app=APP).leave()
-    assert not node.clock.getDelayedCalls()
-
-
-def test_a_roster_that_is_away_when_the_delay_ends():
-    """That nobody could be told is logged."""
-    clock = InstantClock()
-    adapter = FailingAdapter(MemoryAdapter(Hub(clock)))
-    node = Node(adapter, clock, options=Options(watchlist_delay=2))
-    signed_in(node, "bob").leave()
-    adapter.failing.add("counts")
-    with capturedLogs() as logs:
-        clock.advance(2)
-    assert [log["what"] for log in logs] == ["Watchers were not told who is offline"]
 
 
 # With a roster that answers late

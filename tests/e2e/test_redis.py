@@ -551,16 +551,23 @@ def test_redis_restarted_under_load(nodes, redis):
     assert reader.is_alive()
 
 
-def test_redis_comes_later(cluster, redis, tmp_path):
-    """A node that starts before Redis serves its own clients, and joins the others when Redis is there."""
+def test_redis_comes_later(redis, tmp_path):
+    """Nodes that start before Redis serve their own clients, who have the list of all when Redis is there."""
     redis.stop()
-    with running(tmp_path, "--adapter", url(redis), "--drain", "0.2", app=APP) as server:
-        wait_until(lambda: health(server) == "DEGRADED", "a node without Redis")
-        client = server.connect()
-        assert join(client, "ann") == {"ann"}
+    with ExitStack() as stack:
+        servers, clients = [], []
+        for user in ("ann", "bob"):
+            (directory := tmp_path / user).mkdir()
+            options = ("--adapter", url(redis), "--drain", "0.2")
+            servers.append(stack.enter_context(running(directory, *options, app=APP)))
+            wait_until(lambda s=servers[-1]: health(s) == "DEGRADED", "a node without Redis")
+            clients.append(servers[-1].connect())
+            assert join(clients[-1], user) == {user}
         redis.start()
-        well(server)
-        assert users(server) == {"ann"}
+        for server, client in zip(servers, clients, strict=True):
+            well(server)
+            wait_until(lambda c=client: confirmed(c.so_far()) == {"ann", "bob"}, "a list")
+            assert users(server) == {"ann", "bob"}
 
 
 # -- the URL

@@ -1,36 +1,11 @@
 """What clients are told of members, on a real Redis, whose list and whose news come by two connections."""
 
-import random
-import secrets
-from itertools import count
-
 import pytest
-from twisted.internet import reactor  # noqa: TID253 - these tests need a real one
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock, deferLater
-from twisted.trial.unittest import TestCase
 
-from tests.doubles import APP, Client, InstantClock, RecordingObserver, data
-from txpusher.adapters.redis import create
-from txpusher.apps.memory import MemoryApps
-from txpusher.core.clustering import ClusterNode
-from txpusher.core.liveness import Liveness
-from txpusher.core.registry import ChannelRegistry
-from txpusher.protocol.activity import Timeouts
+from tests.doubles import APP, Client, data
+from tests.redis.two_nodes import TwoNodesCase
 
 ROUNDS = 30
-_numbers = count(1)
-
-
-class Node:
-    """One server, whose adapter is on the reactor and whose core has a clock that stands."""
-
-    def __init__(self, url):
-        self.adapter = create(url, reactor)
-        liveness = Liveness(Clock(), Timeouts(120, 30), random.random)
-        self.registry = ChannelRegistry(
-            self.adapter, InstantClock(), liveness, secrets.randbelow, RecordingObserver()
-        )
 
 
 def member_events(client):
@@ -43,31 +18,10 @@ def member_events(client):
 
 
 @pytest.mark.usefixtures("_redis_of_case")
-class TestMembers(TestCase):
+class TestMembers(TwoNodesCase):
     """Two nodes and their clients."""
 
-    timeout = 20
-
-    def run_with_nodes(self, test):
-        """Run a coroutine function with two started nodes."""
-
-        async def run():
-            url = f"redis+unix://{self.redis.path}?prefix=members{next(_numbers)}"
-            nodes = [Node(url) for _ in range(2)]
-            for node in nodes:
-                await node.adapter.start(ClusterNode(node.registry, MemoryApps([APP])))
-            try:
-                await test(*nodes)
-            finally:
-                for node in nodes:
-                    await node.adapter.stop()
-
-        return Deferred.fromCoroutine(run())
-
-    async def until(self, condition):
-        """Wait until something is so."""
-        while not condition():
-            await deferLater(reactor, 0.001)
+    app = APP
 
     def test_on_the_list_or_told(self):
         """Of two who join at once each is told of the other in one way, on one node and on two."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from txpusher.core.expiring import Expiring
 from txpusher.interfaces import Envelope, Figures, Health, Joined, Left, Restored
 from txpusher.model import CachedEvent, Counts, PresenceMember, Receipt
+from txpusher.protocol import codec
 
 if TYPE_CHECKING:
     from txpusher.interfaces import Clock, Limiter, Node
@@ -32,6 +33,8 @@ class Hub:
         self.buses: list[MemoryBus] = []
         self.connections: dict[str, dict[MemoryQuotas, int]] = {}
         self.roster = MemoryRoster()
+        self.clock = clock
+        self.occupied: Expiring[float] = Expiring(clock)
         self.last_events = MemoryLastEvents(clock)
         self.receipts = MemoryReceipts(clock)
 
@@ -83,14 +86,43 @@ class MemoryBus:
     async def publish(self, envelope: Envelope) -> None:
         """See `txpusher.interfaces.Bus`."""
         for bus in self._hub.buses:
-            if bus is not self and (envelope.app_id, envelope.channel) in bus._watched:  # noqa: SLF001
-                bus.receive(envelope)
+            if bus is not self:
+                bus._take(envelope)  # noqa: SLF001
 
     async def publish_gone(self, envelope: Envelope, user_id: str) -> None:
         """See `txpusher.interfaces.Bus`."""
         there = await self._hub.roster.members(envelope.app_id, envelope.channel)
         if all(member.user_id != user_id for member in there):
             await self.publish(envelope)
+
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        place, now = (envelope.app_id, channel), self._hub.clock.seconds()
+        if within and occupied:
+            self._hub.occupied.put(place, now, within)
+        elif within:
+            last = self._hub.occupied.get(place)
+            if last is not None and last[0] > now - within:
+                return
+        (counts,) = await self._hub.roster.counts(envelope.app_id, [channel])
+        if envelope.frames and bool(counts.subscriptions) is occupied:
+            for bus in self._hub.buses:
+                bus._take(envelope)  # noqa: SLF001
+
+    async def publish_count(self, app_id: str, channel: str) -> int:
+        """See `txpusher.interfaces.Bus`."""
+        (counts,) = await self._hub.roster.counts(app_id, [channel])
+        if counts.subscriptions:
+            frame = codec.subscription_count(channel, counts.subscriptions)
+            for bus in self._hub.buses:
+                bus._take(Envelope(app_id, channel, [(frame, None)]))  # noqa: SLF001
+        return counts.subscriptions
+
+    def _take(self, envelope: Envelope) -> None:
+        if (envelope.app_id, envelope.channel) in self._watched:
+            self.receive(envelope)
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`."""
@@ -130,6 +162,7 @@ class MemoryRoster:
         socket_id: str,
         member: PresenceMember | None = None,
         max_members: int | None = None,
+        tell_up_to: int = 0,
     ) -> Joined:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.setdefault(app_id, {}).setdefault(channel, _Channel())
@@ -147,7 +180,12 @@ class MemoryRoster:
         return Joined(True, first_in_channel, first_for_user, there.counts(), there.members())
 
     async def leave(
-        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        tell_up_to: int = 0,
     ) -> Left:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {}).get(channel)

@@ -45,7 +45,6 @@ class Channel:
     Attributes:
         subscribers: the connections, each with the ``send`` of its wire.
         holders: how many subscriptions are under way; the channel is kept for them.
-        count_call: the call that will tell the subscription count, if one is due.
         watched: whether the bus brings what other nodes publish to it.
     """
 
@@ -57,7 +56,6 @@ class Channel:
         "_pending_since",
         "_tell",
         "app_id",
-        "count_call",
         "holders",
         "kind",
         "name",
@@ -73,7 +71,6 @@ class Channel:
         self.kind = kind
         self.subscribers: dict[Connection, Callable[[bytes], None]] = {}
         self.holders = 0
-        self.count_call: Call | None = None
         self.watched = False
         self._clock = clock
         self._tell = tell

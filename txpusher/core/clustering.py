@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from txpusher.core import online
 from txpusher.core.catching_up import catch_up
-from txpusher.core.counting import count_departed
+from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import MessageDropped
 from txpusher.core.returning import write_anew
 from txpusher.core.subscribing import tell_departure
 from txpusher.errors import ServiceUnavailable
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
-from txpusher.protocol.names import Kind, kind_of, user_of_channel, watchlist_channel
+from txpusher.protocol.names import Kind, kind_of, user_of_channel
 
 if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
@@ -51,8 +52,7 @@ class ClusterNode:
         if kind is Kind.USER:
             if left.last_in_channel:
                 user_id = user_of_channel(channel)
-                frame = codec.watchlist_events([], [user_id])
-                await self._tell_for(node_id, app_id, watchlist_channel(user_id), frame)
+                await online.tell(self._registry, app_id, user_id, online=False, sender=node_id)
             return
         gone = left.last_for_user
         if gone is not None:
@@ -61,11 +61,11 @@ class ClusterNode:
             envelope = Envelope(app_id, channel, [(frame, None)], sender=node_id)
             await self._registry.adapter.bus.publish_gone(envelope, gone.user_id)
         tell_departure(self._registry, app_id, channel, left)
-        if gone is not None:
+        if kind.is_presence:
             return
-        if not kind.is_presence:
-            app = await self._app(app_id)
-            await count_departed(self._registry, app, channel, left.counts.subscriptions)
+        app = await self._app(app_id)
+        if app is not None and told_up_to(app, kind):
+            await self._registry.counting.changed(app_id, channel, left.counts.subscriptions)
 
     async def _app(self, app_id: str) -> App | None:
         # Perhaps nobody of it has ever been connected here.
@@ -75,9 +75,6 @@ class ClusterNode:
             return await self._apps.by_id(app_id)
         except ServiceUnavailable:
             return None
-
-    async def _tell_for(self, node_id: str, app_id: str, channel: str, frame: bytes) -> None:
-        await self._registry.hand_on(Envelope(app_id, channel, [(frame, None)], sender=node_id))
 
     async def returned(self, *, forgotten: bool, settling: float) -> None:
         """Write everything of this node to the roster and the quotas anew."""

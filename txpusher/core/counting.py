@@ -1,80 +1,95 @@
 """``pusher_internal:subscription_count``: how many subscriptions a channel has, told to its subscribers.
 
 On every change up to 100 subscriptions, above that at most every five seconds and only while there is change.
-Source: "Pusher docs: Channels events, subscription count".
+Whatever tells it, roster or bus, reads the number at the moment of publishing, and all nodes hear it by the same way:
+so the last number that a subscriber hears is the true one. Source: "Pusher docs: Channels events, subscription count".
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.core.occurrences import SubscriptionCountChanged
+from txpusher.core.occurrences import MessageDropped, SubscriptionCountChanged
 from txpusher.core.running import start_logged
-from txpusher.protocol import codec
+from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
-    from txpusher.core.channel import Channel
     from txpusher.core.registry import ChannelRegistry
+    from txpusher.interfaces import Call
     from txpusher.model import App
+    from txpusher.protocol.names import Kind
 
 FREQUENT_UP_TO = 100
 INTERVAL = 5.0
 
 
-async def count_changed(registry: ChannelRegistry, channel: Channel, count: int) -> None:
-    """Tell the new count now, or with the next ones in a while.
+def told_up_to(app: App, kind: Kind) -> int:
+    """Give up to which number the subscribers of a channel are told it at every change; 0 where it is never told."""
+    return FREQUENT_UP_TO if app.subscription_count and not kind.is_presence else 0
+
+
+class Counting:
+    """Tells it, now or later.
 
     Args:
-        registry: broadcasts it.
-        channel: whose count changed; not a presence channel.
-        count: subscriptions in the cluster.
+        registry: of this node.
     """
-    if not count:
-        if channel.count_call is not None:
-            channel.count_call.cancel()
-            channel.count_call = None
-        # Nobody is left to hear it but webhooks.
-        registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, 0))
-    elif count <= FREQUENT_UP_TO:
-        await _tell(registry, channel, count)
-    elif channel.count_call is None:
-        channel.count_call = registry.clock.callLater(INTERVAL, _tell_later, registry, channel)
 
+    def __init__(self, registry: ChannelRegistry) -> None:
+        self._registry = registry
+        # Channels whose number is told later, by app id and name.
+        self._due: dict[tuple[str, str], Call] = {}
 
-async def count_departed(registry: ChannelRegistry, app: App | None, name: str, count: int) -> None:
-    """Tell the new count of a channel that may have no subscriber here, after somebody was taken away from it.
+    async def changed(self, app_id: str, name: str, count: int, *, told: bool = False) -> None:
+        """Tell the new number now, or with the next ones in a while; also when nobody can be told now.
 
-    Args:
-        registry: broadcasts it.
-        app: the channel's app, of which nobody may be connected here; None when it is gone.
-        name: of the channel.
-        count: subscriptions in the cluster.
-    """
-    if app is None or not app.subscription_count:
-        return
-    local = registry.apps.get(app.id)
-    channel = local.channels.get(name) if local else None
-    if channel is not None:
-        await count_changed(registry, channel, count)
-        return
-    registry.tell(SubscriptionCountChanged(app.id, name, count))
-    if 0 < count <= FREQUENT_UP_TO:
-        await registry.broadcast(app.id, name, codec.subscription_count(name, count))
+        Args:
+            app_id: an app that wants it.
+            name: of the channel; not a presence channel. It may have no subscriber here.
+            count: subscriptions in the cluster.
+            told: whether the subscribers were told already, if they are to be told at once.
+        """
+        if count > FREQUENT_UP_TO:
+            self._later(app_id, name)
+        elif count and not told:
+            await self._tell(app_id, name)
+        else:
+            self._registry.tell(SubscriptionCountChanged(app_id, name, count))
+        if not count and (call := self._due.pop((app_id, name), None)) is not None:
+            call.cancel()
 
+    async def tell_all(self) -> None:
+        """Tell at once what is due, as the server stops; what cannot be told is counted."""
+        while self._due:
+            place, call = self._due.popitem()
+            call.cancel()
+            try:
+                await self._publish(*place)
+            except ServiceUnavailable as error:
+                self._registry.tell(MessageDropped(place[0], error.reason))
 
-def _tell_later(registry: ChannelRegistry, channel: Channel) -> None:
-    channel.count_call = None
-    start_logged(_tell_current(registry, channel), "Subscribers were not told their number")
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        for call in self._due.values():
+            call.cancel()
+        self._due.clear()
 
+    def _later(self, app_id: str, name: str) -> None:
+        place = app_id, name
+        if place not in self._due:
+            self._due[place] = self._registry.clock.callLater(INTERVAL, self._tell_later, *place)
 
-async def _tell_current(registry: ChannelRegistry, channel: Channel) -> None:
-    (counts,) = await registry.adapter.roster.counts(channel.app_id, [channel.name])
-    if counts.subscriptions:
-        await _tell(registry, channel, counts.subscriptions)
+    def _tell_later(self, app_id: str, name: str) -> None:
+        del self._due[app_id, name]
+        start_logged(self._tell(app_id, name), "Subscribers were not told their number")
 
+    async def _tell(self, app_id: str, name: str) -> None:
+        try:
+            await self._publish(app_id, name)
+        except ServiceUnavailable:
+            self._later(app_id, name)
 
-async def _tell(registry: ChannelRegistry, channel: Channel, count: int) -> None:
-    registry.tell(SubscriptionCountChanged(channel.app_id, channel.name, count))
-    await registry.broadcast(
-        channel.app_id, channel.name, codec.subscription_count(channel.name, count)
-    )
+    async def _publish(self, app_id: str, name: str) -> None:
+        count = await self._registry.adapter.bus.publish_count(app_id, name)
+        if count:
+            self._registry.tell(SubscriptionCountChanged(app_id, name, count))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from txpusher.core import users
 from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
+from txpusher.core.counting import Counting
 from txpusher.core.draining import drain
 from txpusher.core.local_app import LocalApp
 from txpusher.core.occurrences import (
@@ -69,6 +70,7 @@ class ChannelRegistry:
         options: see `Options`.
 
     Attributes:
+        counting: tells subscribers their number.
         quota: keeps apps within their connection quotas.
         outage: what the roster has to be told when it is back.
     """
@@ -87,6 +89,7 @@ class ChannelRegistry:
         self.tell = tell
         self.options = options
         self.apps: dict[str, LocalApp] = {}
+        self.counting = Counting(self)
         self.quota = ConnectionQuota(self)
         self.outage = Outage(self, lambda: write_missing(self))
         self._liveness = liveness

@@ -13,8 +13,8 @@ from __future__ import annotations
 from itertools import starmap
 from typing import TYPE_CHECKING
 
-from txpusher.core import watchlists
-from txpusher.core.counting import count_changed, count_departed
+from txpusher.core import online
+from txpusher.core.counting import told_up_to
 from txpusher.core.occurrences import (
     ChannelOccupied,
     ChannelRestored,
@@ -26,7 +26,7 @@ from txpusher.core.running import together
 from txpusher.core.subscribing import tell_departure
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
-from txpusher.protocol.names import Kind, kind_of, user_of_channel
+from txpusher.protocol.names import Kind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,11 +153,10 @@ async def _tell_again(
 ) -> None:
     # Their joins may have happened without this node having read what followed. Better said twice than never; the
     # subscribers were told by the roster, if so.
-    app_id, name, app = channel.app_id, channel.name, registry.app(channel.app_id)
+    app_id, name = channel.app_id, channel.name
     if channel.kind is Kind.USER:
-        alone = restored.counts.subscriptions == len(members) and not restored.first_in_channel
-        if alone and app is not None:
-            await watchlists.came_online(registry, app, user_of_channel(name))
+        if not restored.first_in_channel:
+            await _tell_online(registry, channel)
         return
     if not restored.first_in_channel:
         registry.tell(ChannelOccupied(app_id, name))
@@ -169,8 +168,8 @@ async def _tell_again(
 async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: Restored) -> None:
     app_id, name, app = channel.app_id, channel.name, registry.app(channel.app_id)
     if channel.kind is Kind.USER:
-        if restored.first_in_channel and app is not None and channel.subscribers:
-            await watchlists.came_online(registry, app, user_of_channel(name))
+        if restored.first_in_channel:
+            await _tell_online(registry, channel)
         return
     if restored.first_in_channel:
         registry.tell(ChannelOccupied(app_id, name))
@@ -182,8 +181,14 @@ async def _tell_arrivals(registry: ChannelRegistry, channel: Channel, restored: 
         if member.user_id not in here:
             continue
         await _tell_others(registry, app_id, name, codec.member_added(name, member))
-    if app is not None and app.subscription_count and not channel.kind.is_presence:
-        await count_changed(registry, channel, restored.counts.subscriptions)
+    if app is not None and told_up_to(app, channel.kind):
+        await registry.counting.changed(app_id, name, restored.counts.subscriptions)
+
+
+async def _tell_online(registry: ChannelRegistry, channel: Channel) -> None:
+    app, first = registry.app(channel.app_id), next(iter(channel.subscribers), None)
+    if app is not None and first is not None:
+        await online.came_online(registry, app, _place(channel, first))
 
 
 async def _tell_others(registry: ChannelRegistry, app_id: str, name: str, frame: bytes) -> None:
@@ -255,7 +260,7 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
     app_id, name, app = place.app_id, place.channel, registry.app(place.app_id)
     if kind_of(name) is Kind.USER:
         if left.last_in_channel and app is not None:
-            await watchlists.went_offline(registry, app, user_of_channel(name))
+            await online.went_offline(registry, app, place)
         return
     tell_departure(registry, app_id, name, left)
     if left.last_for_user is not None:
@@ -263,5 +268,5 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
             user_id = left.last_for_user.user_id
             envelope = Envelope(app_id, name, [(codec.member_removed(name, user_id), None)])
             await registry.adapter.bus.publish_gone(envelope, user_id)
-    elif not kind_of(name).is_presence:
-        await count_departed(registry, app, name, left.counts.subscriptions)
+    elif app is not None and told_up_to(app, kind_of(name)):
+        await registry.counting.changed(app_id, name, left.counts.subscriptions)

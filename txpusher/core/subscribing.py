@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from txpusher.core.authorization import authorized
-from txpusher.core.counting import count_changed
+from txpusher.core.counting import told_up_to
 from txpusher.core.holding import Hold
 from txpusher.core.listing import leave_out, since_list
 from txpusher.core.occurrences import (
@@ -57,7 +57,7 @@ async def subscribe(
     try:
         if name in connection.subscriptions:
             joined = await _join(connection, channel, member)
-            if joined.told:
+            if member is not None and joined.told:
                 since = since_list(connection, joined.members)
                 leave_out(channel, [(connection, since)], registry.clock)
             _confirm(connection, channel, joined)
@@ -72,8 +72,9 @@ async def subscribe(
         if member is not None and joined.first_for_user and not joined.told:
             frame = codec.member_added(name, member)
             await registry.broadcast(app.id, name, frame, excluded=connection)
-        if app.subscription_count and not kind.is_presence and joined.counts is not UNKNOWN:
-            await count_changed(registry, channel, joined.counts.subscriptions)
+        if told_up_to(app, kind) and joined.counts is not UNKNOWN:
+            count = joined.counts.subscriptions
+            await registry.counting.changed(app.id, name, count, told=joined.told)
     finally:
         if name not in connection.subscriptions:
             channel.remove(connection)
@@ -93,7 +94,8 @@ async def _join(connection: Connection, channel: Channel, member: PresenceMember
     limit, place = app.limits.max_presence_members, Place(app.id, name, connection.socket_id)
     try:
         registry.outage.check_join(place, member)
-        joined = await registry.adapter.roster.join(*place, member, limit)
+        up_to = told_up_to(app, channel.kind)
+        joined = await registry.adapter.roster.join(*place, member, limit, up_to)
     except ServiceUnavailable as error:
         joined = registry.outage.subscribe(connection, channel, member, error)
     if not joined.accepted:
@@ -175,7 +177,8 @@ async def unsubscribe(connection: Connection, name: str) -> None:
     place = Place(channel.app_id, name, connection.socket_id)
     try:
         registry.outage.check_leave(place)
-        left = await registry.adapter.roster.leave(*place, member)
+        up_to = told_up_to(connection.app, channel.kind)
+        left = await registry.adapter.roster.leave(*place, member, up_to)
         if left.found:
             await _departed(connection, channel, left)
         else:
@@ -195,8 +198,8 @@ async def _departed(connection: Connection, channel: Channel, left: Left) -> Non
     if gone is not None:
         if not left.told:
             await registry.broadcast(app_id, name, codec.member_removed(name, gone.user_id))
-    elif connection.app.subscription_count and not channel.kind.is_presence:
-        await count_changed(registry, channel, left.counts.subscriptions)
+    elif told_up_to(connection.app, channel.kind):
+        await registry.counting.changed(app_id, name, left.counts.subscriptions, told=left.told)
 
 
 def tell_departure(registry: ChannelRegistry, app_id: str, name: str, left: Left) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txpusher.core import watchlists
+from txpusher.core import online, watchlists
 from txpusher.core.outage import Place
 from txpusher.errors import ServiceUnavailable, Terminated
 from txpusher.interfaces import Envelope
@@ -33,20 +33,21 @@ async def sign_in(connection: Connection, user: User) -> None:
             channel.add(connection)
         if again:
             return
-        await _come(connection, channel, user)
+        await _come(connection, channel)
     finally:
         await registry.release(channel)
 
 
-async def _come(connection: Connection, channel: Channel, user: User) -> None:
+async def _come(connection: Connection, channel: Channel) -> None:
     registry, app = connection.registry, connection.app
+    place = Place(app.id, channel.name, connection.socket_id)
     try:
-        joined = await registry.adapter.roster.join(app.id, channel.name, connection.socket_id)
+        joined = await registry.adapter.roster.join(*place)
     except ServiceUnavailable as error:
-        registry.outage.join(Place(app.id, channel.name, connection.socket_id), None, error)
+        registry.outage.join(place, None, error)
         return
     if joined.first_in_channel:
-        await watchlists.came_online(registry, app, user.id)
+        await online.came_online(registry, app, place)
 
 
 async def sign_out(connection: Connection) -> None:
@@ -54,15 +55,19 @@ async def sign_out(connection: Connection) -> None:
     registry, app, user = connection.registry, connection.app, connection.user
     if user is None:
         return
-    channel = channel_of(connection)
+    channel, place = (
+        channel_of(connection),
+        Place(app.id, user_channel(user.id), connection.socket_id),
+    )
     try:
-        left = await registry.adapter.roster.leave(
-            app.id, user_channel(user.id), connection.socket_id
-        )
+        left = await registry.adapter.roster.leave(*place)
         if left.last_in_channel:
-            await watchlists.went_offline(registry, app, user.id)
+            await online.went_offline(registry, app, place)
+        elif not left.found:
+            # The roster has lost it, or the others were told: what is true is told to all in a while.
+            registry.outage.leave(place, None)
     except ServiceUnavailable:
-        registry.outage.leave(Place(app.id, user_channel(user.id), connection.socket_id), None)
+        registry.outage.leave(place, None)
     finally:
         await watchlists.unwatch(connection)
         if channel is not None:

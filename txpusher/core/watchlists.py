@@ -1,8 +1,8 @@
-"""Watchlists: telling signed-in users who of those they watch comes and goes.
+"""Watchlists: telling signed-in users who of those they watch is online, and from then on who comes and goes.
 
-A user is online from the first signed-in connection to the last, in the whole cluster. That is decided by the roster
-and told on the channel ``#watchlist-{id}``, which nobody can subscribe to by that name: watchers are put on it when
-they sign in. Source: "Pusher docs: Watchlist events"; the shape is the one that pusher-js reads.
+Who comes and goes is told on the channel ``#watchlist-{id}``, which nobody can subscribe to by that name: watchers are
+put on it when they sign in. What is told on it is in `txpusher.core.online`. Source: "Pusher docs: Watchlist events";
+the shape is the one that pusher-js reads.
 """
 
 from __future__ import annotations
@@ -10,15 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from txpusher.core.holding import Hold
-from txpusher.core.running import start_logged
 from txpusher.errors import ServiceUnavailable
 from txpusher.protocol import codec
-from txpusher.protocol.names import (
-    Kind,
-    user_channel,
-    user_of_watchlist,
-    watchlist_channel,
-)
+from txpusher.protocol.names import Kind, user_channel, user_of_watchlist, watchlist_channel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +20,6 @@ if TYPE_CHECKING:
     from txpusher.core.channel import Channel
     from txpusher.core.connection import Connection
     from txpusher.core.registry import ChannelRegistry
-    from txpusher.model import App
 
 
 async def watch(connection: Connection, user_ids: Sequence[str]) -> None:
@@ -100,52 +93,3 @@ async def unwatch(connection: Connection) -> None:
     for channel in channels:
         channel.remove(connection)
         await connection.registry.drop_if_unused(channel)
-
-
-async def came_online(registry: ChannelRegistry, app: App, user_id: str) -> None:
-    """Tell watchers that a user is online; who was away for a moment only was never gone."""
-    away = registry.apps[app.id].away.pop(user_id, None)
-    if away is not None:
-        away.cancel()
-    else:
-        await _tell(registry, app, user_id, codec.watchlist_events([user_id], []))
-
-
-async def went_offline(registry: ChannelRegistry, app: App, user_id: str) -> None:
-    """Tell watchers that a user is offline, when nobody is signed in as that user after the delay."""
-    delay = registry.options.watchlist_delay
-    if delay and app.watchlist_events:
-        earlier = registry.apps[app.id].away.get(user_id)
-        if earlier is not None:
-            earlier.cancel()
-        call = registry.clock.callLater(delay, _still_away, registry, app, user_id)
-        registry.apps[app.id].away[user_id] = call
-    else:
-        await _tell(registry, app, user_id, codec.watchlist_events([], [user_id]))
-
-
-def _still_away(registry: ChannelRegistry, app: App, user_id: str) -> None:
-    registry.apps[app.id].away.pop(user_id, None)
-    start_logged(_tell_if_away(registry, app, user_id), "Watchers were not told who is offline")
-
-
-async def _tell_if_away(registry: ChannelRegistry, app: App, user_id: str) -> None:
-    # The user may be back on another node.
-    (online,) = await _online(registry, app.id, [user_id])
-    if not online:
-        await _tell(registry, app, user_id, codec.watchlist_events([], [user_id]))
-
-
-async def tell_all_away(registry: ChannelRegistry) -> None:
-    """Wait for nobody any longer, as the server stops."""
-    for local in registry.apps.values():
-        away, local.away = local.away, {}
-        for user_id, call in away.items():
-            call.cancel()
-            if local.app is not None:
-                await _tell_if_away(registry, local.app, user_id)
-
-
-async def _tell(registry: ChannelRegistry, app: App, user_id: str, frame: bytes) -> None:
-    if app.watchlist_events:
-        await registry.broadcast(app.id, watchlist_channel(user_id), frame)

@@ -515,15 +515,38 @@ def test_strangers_on_the_bus(node):
 
 
 def test_clients_are_told_what_was_missed(node):
-    """When the bus was away, and all nodes have had the time to be back."""
+    """When either connection was away, and all nodes have had the time to be back."""
     node.start()
-    node.redis.peers[1].hang_up()
+    now(node.adapter.bus.watch("1", "news"))
+    for i, peer in enumerate(node.redis.peers[:]):
+        peer.hang_up()
+        node.pass_time(14)
+        assert node.hearing.misses == i
+        node.pass_time(7)
+        assert node.hearing.misses == i + 1
+        node.pass_time(30)
+        assert node.hearing.misses == i + 1
+
+
+def test_clients_who_were_there_before_redis(node):
+    """Those who came before it was reached for the first time are told as after an outage."""
+    node.redis.refusal = RefusedError("no")
+    node.start()
+    now(node.adapter.bus.watch("1", "news"))
+    node.pass_time(5)
+    node.redis.refusal = None
     node.pass_time(14)
     assert node.hearing.misses == 0
-    node.pass_time(7)
+    node.pass_time(10)
     assert node.hearing.misses == 1
-    node.pass_time(30)
-    assert node.hearing.misses == 1
+
+
+def test_nobody_is_told_where_nobody_is(node):
+    """A node without clients has nobody to tell, at the start and after an outage."""
+    node.start()
+    node.redis.hang_up()
+    node.pass_time(40)
+    assert node.hearing.misses == 0
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailable("away"), ValueError("a bug")])
@@ -537,6 +560,7 @@ def test_clients_are_told_later(node, error):
 
     node.hearing.missed = missed
     node.start()
+    now(node.adapter.bus.watch("1", "news"))
     node.redis.peers[1].hang_up()
     with capturedLogs() as logs:
         node.pass_time(40)

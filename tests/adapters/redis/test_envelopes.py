@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txpusher.adapters.redis.envelopes import decode, encode, sender
+from txpusher.adapters.redis.envelopes import NOBODY, NUMBER, decode, encode, sender
 from txpusher.interfaces import Envelope
+from txpusher.protocol.codec import subscription_count
 
 NODE = b"12345678"
 socket_ids = st.none() | st.from_regex(r"\A[0-9]{1,10}\.[0-9]{1,10}\Z")
@@ -19,6 +20,13 @@ def test_there_and_back(some, terminate):
     message = encode(envelope, NODE)
     assert decode(message, "1", "news") == envelope
     assert sender(message) == NODE
+
+
+def test_a_number():
+    """Where a script has put the number behind it, all nodes make the frame of it."""
+    envelope = decode(NUMBER + b"42", "1", "news")
+    assert envelope == Envelope("1", "news", [(subscription_count("news", 42), None)])
+    assert sender(NUMBER) == NOBODY
 
 
 @given(frames.filter(bool), st.data())

@@ -65,7 +65,7 @@ class RedisAdapter:
         self._node: Node | None = None
         self._ready: list[Deferred[None]] = []
         self._sent = 0
-        # When the clients have to be told what this node did not hear, if it did not.
+        # When the clients have to be told what this node could not hear or ask, if there was anything.
         self._catch_up_at: float | None = None
         node_id = token().encode()
         self._commands = commands = Commands(target.prefix)
@@ -175,17 +175,22 @@ class RedisAdapter:
     async def _prepare_bus(self, connection: SubscriberConnection) -> None:
         with _one_word():
             await self._prepare(connection)
+        self._catch_up_later()
         await self.bus.prepare(connection)
 
     def _commands_made(self, connection: RedisConnection) -> None:
         connection.ended.addCallback(lambda _: self._commands_ended(connection))
+        self._catch_up_later()
         self._lease.lost()
         self._beat()
 
     def _bus_made(self, _: SubscriberConnection) -> None:
-        if self.bus.link.losses:
-            self._catch_up_at = self._clock.seconds() + self._target.lease
         self.bus.prove()
+
+    def _catch_up_later(self) -> None:
+        # Who is here before a connection is there was confirmed without it, or has been deaf since: also at the start.
+        if self.bus.watches:
+            self._catch_up_at = self._clock.seconds() + self._target.lease
 
     def _commands_ended(self, connection: RedisConnection) -> None:
         self._sent += connection.commands

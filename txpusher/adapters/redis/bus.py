@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
-from txpusher.adapters.redis.scripts import GONE
+from txpusher.adapters.redis.scripts import GONE, NUMBER, STILL
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -84,6 +84,21 @@ class RedisBus:
         where = place(envelope.app_id, envelope.channel)
         await self._commands.run(GONE, where, user_id, envelopes.encode(envelope, node))
 
+    async def publish_while(
+        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+    ) -> None:
+        """See `txpusher.interfaces.Bus`."""
+        sender = envelope.sender.encode() or envelopes.NOBODY
+        message = envelopes.encode(envelope, sender) if envelope.frames else b""
+        where = place(envelope.app_id, envelope.channel)
+        which = place(envelope.app_id, channel)
+        milliseconds = int(within * 1000)
+        await self._commands.run(STILL, which, int(occupied), where, message, milliseconds)
+
+    async def publish_count(self, app_id: str, channel: str) -> int:
+        """See `txpusher.interfaces.Bus`."""
+        return int(await self._commands.run(NUMBER, place(app_id, channel), envelopes.NUMBER))
+
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`; while Redis is away the channel is noted, and that is all."""
         topic = self._prefix + place(app_id, channel)
@@ -106,6 +121,11 @@ class RedisBus:
             self._lingering.add(topic)
             if self._sweep is None:
                 self._sweep = self._clock.callLater(LINGER, self._unsubscribe)
+
+    @property
+    def watches(self) -> bool:
+        """Whether this node watches anything."""
+        return bool(self._watched)
 
     def _unsubscribe(self) -> None:
         self._sweep = None

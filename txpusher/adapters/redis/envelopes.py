@@ -1,7 +1,8 @@
 """Envelopes as bytes: the version, flags, the sender, then the frames as they go to the sockets.
 
 App and channel are not in there: the topic says them. Every frame has its length, the length of the socket id that does
-not get it, that id, and itself.
+not get it, that id, and itself. Scripts tell subscribers their number, which they alone know: such a message ends with
+it, in digits, in place of frames.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from struct import Struct
 
 from txpusher.interfaces import Envelope
+from txpusher.protocol import codec
 
 VERSION = 1
 NODE_SIZE = 8
@@ -19,6 +21,9 @@ NOBODY = b"-" * NODE_SIZE
 _HEAD = Struct(f">BB{NODE_SIZE}s")
 _FRAME = Struct(">IB")
 _TERMINATE = 1
+_NUMBER = 2
+NUMBER = _HEAD.pack(VERSION, _NUMBER, NOBODY)
+"""The beginning of a message that tells subscribers their number."""
 
 
 def encode(envelope: Envelope, node: bytes) -> bytes:
@@ -48,6 +53,9 @@ def decode(message: bytes, app_id: str, channel: str) -> Envelope:
     """
     if len(message) < _HEAD.size or message[0] != VERSION:
         raise ValueError("not an envelope of this version")
+    if message[1] & _NUMBER:
+        frame = codec.subscription_count(channel, int(message[_HEAD.size :]))
+        return Envelope(app_id, channel, [(frame, None)])
     frames, at, end = [], _HEAD.size, len(message)
     while at < end:
         if end - at < _FRAME.size:

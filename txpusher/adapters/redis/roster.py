@@ -42,15 +42,17 @@ class RedisRoster:
         socket_id: str,
         member: PresenceMember | None = None,
         max_members: int | None = None,
+        tell_up_to: int = 0,
     ) -> Joined:
         """See `txpusher.interfaces.Roster`."""
         limit = "" if max_members is None else max_members
+        number = (tell_up_to, envelopes.NUMBER if tell_up_to else b"")
         user: tuple[str | bytes, ...] = ()
         if member is not None:
             frame = codec.member_added(channel, member)
             user = (member.user_id, member.user_info, _message(frame, socket_id))
         accepted, first, first_for_user, sockets, users, members = await self._commands.run(
-            JOIN, place(app_id, channel), self._id, socket_id, limit, *user
+            JOIN, place(app_id, channel), self._id, socket_id, limit, *number, *user
         )
         return Joined(
             bool(accepted),
@@ -58,22 +60,29 @@ class RedisRoster:
             bool(first_for_user),
             Counts(sockets, users),
             _members(members) if member is not None else (),
-            told=member is not None,
+            told=member is not None or tell_up_to > 0,
         )
 
     async def leave(
-        self, app_id: str, channel: str, socket_id: str, member: PresenceMember | None = None
+        self,
+        app_id: str,
+        channel: str,
+        socket_id: str,
+        member: PresenceMember | None = None,
+        tell_up_to: int = 0,
     ) -> Left:
         """See `txpusher.interfaces.Roster`."""
+        number = (tell_up_to, envelopes.NUMBER if tell_up_to else b"")
         user: tuple[str | bytes, ...] = ()
         if member is not None:
             frame = codec.member_removed(channel, member.user_id)
             user = (member.user_id, _message(frame, None))
         last, sockets, users, told, found, *was = await self._commands.run(
-            LEAVE, place(app_id, channel), socket_id, *user
+            LEAVE, place(app_id, channel), socket_id, *number, *user
         )
         (gone,) = _members(was) or (None,)
-        return Left(bool(last), gone, Counts(sockets, users), told=bool(told), found=bool(found))
+        told = bool(told) or tell_up_to > 0
+        return Left(bool(last), gone, Counts(sockets, users), told=told, found=bool(found))
 
     async def restore(
         self,

@@ -11,6 +11,7 @@
 --   strays            the same of nodes that have entries and no lease, as they were reaped while they stood still: who
 --                     does not come back by then is reaped again
 --   reaped:<node>     hash: survivor -> what it took away of this dead node and has not told yet (MessagePack)
+--   came:<place>      when somebody last came to a user's channel on which nobody was, in milliseconds; for a while
 --   heard             when any node gave its last sign of life, in the same milliseconds
 
 local P = ARGV[1]
@@ -123,6 +124,13 @@ end
 -- Tell the subscribers of a channel, on all nodes.
 local function tell(place, message)
     redis.call("PUBLISH", P .. "bus:" .. place, message)
+end
+
+-- Tell them how many sockets there are, if there are any and no more than some; the message ends with the number.
+local function tell_number(place, sockets, most, message)
+    if sockets > 0 and sockets <= tonumber(most) then
+        tell(place, message .. sockets)
+    end
 end
 
 -- Everybody on a presence channel: user id and user_info of the oldest socket, in turns.
