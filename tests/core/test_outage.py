@@ -291,6 +291,19 @@ class Losing(AwayAdapter):
         return answer
 
 
+def test_who_was_heard_and_leaves_is_remembered_no_more(two):
+    """A join whose answer was lost is nothing to tell any more when the roster has taken the leave."""
+    client = two.here.connect()
+    two.away(Unanswered)
+    client.subscribe(ROOM, "ann")
+    two.adapter.error = None
+    member = PresenceMember("ann")
+    now(two.hub.roster.join("1", ROOM, client.connection.socket_id, member))
+    client.unsubscribe(ROOM)
+    assert two.here.registry.outage.joined == {}
+    assert two.there.counts(ROOM) == (0, 0)
+
+
 def test_answers_that_are_lost():
     """What followed from joins and leaves whose answers were lost is told afterwards."""
     two = Two(Losing)

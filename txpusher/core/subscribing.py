@@ -180,6 +180,7 @@ async def unsubscribe(connection: Connection, name: str) -> None:
         up_to = told_up_to(connection.app, channel.kind)
         left = await registry.adapter.roster.leave(*place, member, up_to)
         if left.found:
+            registry.outage.joined.pop(place, None)  # it had heard of the join
             await _departed(connection, channel, left)
         else:
             # The roster has lost it. What is true is told when this node writes itself anew.
