@@ -527,7 +527,7 @@ def test_who_has_gone_has_left_when_the_server_stops():
     server.reactor.advance(0)
     hook = Hook(server)
     hook.take()
-    client.end_of_file()
+    client.go_away(cleanly=True)
     server.service.stopService()
     server.reactor.advance(0)
     assert hook.take() == [("channel_vacated", "news")]

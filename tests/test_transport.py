@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.testing import StringTransport
@@ -16,6 +17,7 @@ from twisted.logger import capturedLogs
 from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 
 from tests.socket_doubles import Reactor, connected
 from txpusher.transport import (
@@ -504,3 +506,20 @@ def test_the_address_that_a_proxy_speaks_for():
     wrapper.makeConnection(StringTransport())
     wrapper.dataReceived(b"PROXY TCP4 203.0.113.7 203.0.113.1 56324 443\r\nhello")
     assert addresses == ["203.0.113.7"]
+
+
+# The end
+
+
+def test_the_end_may_wait(kind):
+    """Somebody may say when the protocol hears of the end; until then it hears of nothing, and then of the same."""
+    transport, reason, waiting = connected(kind), Failure(ConnectionLost()), []
+    transport.on_lost = waiting.append
+    transport.connectionLost(reason)
+    assert waiting == [reason]
+    assert transport.protocol.ended is None
+    protocol = transport.protocol
+    transport.connectionLost(reason)
+    transport.connectionLost(reason)
+    assert protocol.ended is reason
+    assert waiting == [reason]

@@ -6,13 +6,12 @@ import hashlib
 import hmac
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -52,6 +51,7 @@ class Line(StringTransport):
     def __init__(self, protocol: Any, peer: Any = None) -> None:
         super().__init__(peerAddress=peer, lenient=True)
         self.protocol = protocol
+        self.on_lost: Callable[[Failure], None] | None = None
         self._unread = b""
         self._ended = False
         protocol.makeConnection(self)
@@ -79,17 +79,13 @@ class Line(StringTransport):
         self.connectionLost(Failure(ConnectionDone() if cleanly else ConnectionLost()))
 
     def connectionLost(self, reason: Failure) -> None:
-        """End, when the server says so; a second time is nothing, as with a socket."""
-        if not self._ended:
+        """End, or let somebody say when, as our transports do; a second time is nothing, as with a socket."""
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost(reason)
+        elif not self._ended:
             self._ended = self.disconnecting = self.disconnected = True
             self.protocol.connectionLost(reason)
-
-    def end_of_file(self) -> None:
-        """Close, as a client on plain TCP does: Twisted tells a protocol that wants to know, and ends others."""
-        if IHalfCloseableProtocol.providedBy(self.protocol):
-            self.protocol.readConnectionLost()
-        else:
-            self.go_away(cleanly=True)
 
 
 # HTTP

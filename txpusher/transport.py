@@ -21,6 +21,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from txpusher.protocol.addresses import client_address
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     _Base = tcp.Server
 else:
     _Base = object
@@ -30,15 +32,17 @@ AddressOf = Callable[[Any, str], str | None]
 
 
 class BackloggedMixin(_Base):
-    """Bounds what waits for a client that does not read.
+    """Bounds what waits for a client that does not read, and lets the end of a connection wait.
 
     Attributes:
         max_backlog: bytes that may wait; 0 is no bound, as for HTTP.
         on_backlog: called once when more would have to wait; nothing is written after that.
+        on_lost: called once in place of ``connectionLost``, with the same reason, and has to call it later.
     """
 
     max_backlog = 0
     on_backlog: Callable[[], None] | None = None
+    on_lost: Callable[[Failure], None] | None = None
 
     def write(self, data: bytes) -> None:
         """Buffer data, or give the client up when too much waits already."""
@@ -50,6 +54,14 @@ class BackloggedMixin(_Base):
     def backlog(self) -> int:
         """Count the bytes that wait to be sent."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End, or let somebody say when."""
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is None:
+            super().connectionLost(reason)
+        else:
+            on_lost(reason)
 
     def _give_up(self) -> None:
         on_backlog, self.on_backlog = self.on_backlog, None

@@ -3,9 +3,12 @@
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
+from twisted.python.failure import Failure
 
 from tests.doubles import turn
 from txpusher.websocket.departing import SLICE, Departing
+
+GONE = Failure(ConnectionDone())
 
 
 class Transport:
@@ -15,7 +18,7 @@ class Transport:
         self.ended = ended
 
     def connectionLost(self, reason):
-        reason.trap(ConnectionDone)
+        assert reason is GONE
         self.ended.append(self)
 
 
@@ -30,7 +33,7 @@ def leave(count):
     departing = Departing(clock)
     transports = [Transport(ended) for _ in range(count)]
     for transport in transports:
-        departing.end(transport)
+        departing.end(transport, GONE)
     return clock, departing, transports, ended
 
 
@@ -49,7 +52,7 @@ def test_many_take_turns():
     turn(clock)
     assert ended == transports[:SLICE]
     late = Transport(ended)
-    departing.end(late)
+    departing.end(late, GONE)
     turn(clock)
     assert ended == [*transports, late]
     assert clock.getDelayedCalls() == []
@@ -58,8 +61,8 @@ def test_many_take_turns():
 def test_a_bug_is_no_other_transports_matter():
     """What goes wrong with one is logged, and the others end all the same."""
     clock, departing, transports, ended = leave(1)
-    departing.end(Broken())
-    departing.end(transports[0])
+    departing.end(Broken(), GONE)
+    departing.end(transports[0], GONE)
     with capturedLogs() as logs:
         clock.advance(0)
     assert ended == transports * 2

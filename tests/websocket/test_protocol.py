@@ -664,15 +664,16 @@ def test_a_client_that_vanishes(cleanly):
     assert not [log for log in logs if log["log_level"] > LogLevel.info]
 
 
-def test_a_client_that_goes_is_sent_nothing_more():
-    """From when it closes until its socket ends it gets no event and is not counted; after that it has left."""
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_a_client_that_goes_is_sent_nothing_more(cleanly):
+    """From when it is gone until its socket ends it gets no event and is not counted; after that it has left."""
     api = Api()
     clock = Clock()
     api.sockets.departing = Departing(clock)
     client = established(api)
     client.say("pusher:subscribe", {"channel": "news"})
     client.take()
-    client.end_of_file()
+    client.go_away(cleanly=cleanly)
     assert api.node.registry.connections() == []
     assert len(api.told.of(ConnectionLost)) == 1
     api.fast_lane().ask(publish(event()))
@@ -690,7 +691,7 @@ def test_a_client_that_goes_before_it_is_admitted():
     api = Api()
     line = Line(api.sockets.buildProtocol(None))
     line.receive(upgrade("/app/key")[:20])
-    line.end_of_file()
+    line.go_away(cleanly=True)
     assert line.disconnected
     assert api.told == []
 
@@ -701,7 +702,7 @@ def test_a_client_that_goes_and_is_cut_off():
     clock = Clock()
     api.sockets.departing = Departing(clock)
     client = established(api)
-    client.end_of_file()
+    client.go_away()
     client.go_away()
     clock.advance(0)
     assert len(api.told.of(ConnectionLost)) == 1

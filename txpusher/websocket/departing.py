@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from txpusher.interfaces import Call, Clock
 
 SLICE = 25
 """Sockets that end in one turn: half a millisecond, or some where each is a member who is told to others."""
 
-_GONE = Failure(ConnectionDone())
 _log = Logger()
 
 
@@ -32,13 +31,13 @@ class Departing:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[tuple[Any, Failure]] = deque()
         self._under_way = False
         self._call: Call
 
-    def end(self, transport: Any) -> None:
+    def end(self, transport: Any, reason: Failure) -> None:
         """Let a transport's ``connectionLost`` be called, in the next turn or when those before it have ended."""
-        self._waiting.append(transport)
+        self._waiting.append((transport, reason))
         if not self._under_way:
             self._under_way = True
             self._call = self._clock.callLater(0, self._turn)
@@ -59,7 +58,8 @@ class Departing:
 
     def _end(self, count: int) -> None:
         for _ in range(count):
+            transport, reason = self._waiting.popleft()
             try:
-                self._waiting.popleft().connectionLost(_GONE)
+                transport.connectionLost(reason)
             except Exception:  # noqa: BLE001 - a bug must end this connection only
                 _log.failure("Bug while the socket of a client was ended that has gone")

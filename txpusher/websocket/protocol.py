@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.util import wildcards2patterns
-from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.core.running import start
@@ -55,7 +54,6 @@ class QuietLog:
         _log.error(message, **fields)
 
 
-@implementer(IHalfCloseableProtocol)
 class PusherWebSocket(WebSocketServerProtocol):
     """One client's socket.
 
@@ -117,15 +115,6 @@ class PusherWebSocket(WebSocketServerProtocol):
         self._leave()
         # This future of Autobahn's has the very object as its result: only the garbage collector would free them.
         self.is_closed = None
-
-    def readConnectionLost(self) -> None:
-        """Send nothing more to a client that has gone; its socket ends when it is its turn."""
-        if self.connection is not None:
-            self.connection.gone()
-        self.factory.departing.end(self.transport)
-
-    def writeConnectionLost(self) -> None:
-        """Never happens: nobody closes the writing side alone."""
 
     # From Autobahn
 
@@ -232,7 +221,7 @@ class PusherWebSocket(WebSocketServerProtocol):
             self._refuse(problem)
             return
         if self.state == self.STATE_OPEN:
-            self._watch_backlog()
+            self._watch_transport()
             self.connection = self.factory.registry.connect(app, self)
             self._forget_handshake()
 
@@ -246,10 +235,17 @@ class PusherWebSocket(WebSocketServerProtocol):
         self.factory.registry.tell(ConnectionRefused("", InternalError.reason))
         self._refuse(InternalError())
 
-    def _watch_backlog(self) -> None:
+    def _watch_transport(self) -> None:
         transport = innermost(self.transport)
         transport.max_backlog = self.factory.max_backlog
         transport.on_backlog = self._too_slow
+        transport.on_lost = self._gone
+
+    def _gone(self, reason: Failure) -> None:
+        """Send nothing more to a client that has gone; its socket ends when it is its turn."""
+        if self.connection is not None:
+            self.connection.gone()
+        self.factory.departing.end(innermost(self.transport), reason)
 
     def _too_slow(self) -> None:
         connection = self.connection
