@@ -20,7 +20,7 @@ from txpusher.config import DEMO_APP, Config
 from txpusher.errors import BadRequest, ConfigError, Forbidden, NotFound, PayloadTooLarge
 from txpusher.interfaces import Health
 from txpusher.model import App, Counts, Event, Limits, PresenceMember, WebhookTarget
-from txpusher.service import PusherService
+from txpusher.service import LEAVING_TIME, PusherService
 from txpusher.transport import BufferingTCPServer, EagerTCPServer
 
 APP = App("1", "key", "secret", limits=Limits(max_event_size=10))
@@ -531,6 +531,24 @@ def test_who_has_gone_has_left_when_the_server_stops():
     server.service.stopService()
     server.reactor.advance(0)
     assert hook.take() == [("channel_vacated", "news")]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_stop_waits_for_the_last_leaves(answered):
+    """What the roster has not taken yet has some seconds more, and then the stop goes on."""
+    server = Server(drain=0).start()
+    server.socket().go_away()
+    server.service.registry.leaving.begin()
+    stopping = server.service.stopService()
+    server.reactor.pump([0, 0, LEAVING_TIME - 0.1])
+    assert not stopping.called
+    if answered:
+        server.service.registry.leaving.end()
+    else:
+        server.reactor.advance(0.1)
+    server.reactor.pump([0, 0])
+    assert stopping.called
+    assert server.reactor.getDelayedCalls() == []
 
 
 @pytest.mark.parametrize(("drain", "seconds"), [(0, 1), (5, 5), (0.5, 1)])

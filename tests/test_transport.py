@@ -174,9 +174,9 @@ def buffering(request):
 
 
 def test_what_is_written_now_is_sent_now(buffering):
-    """Everything goes out in the very call, below TLS as well, and the reactor has nothing left to do."""
+    """Everything goes out in the very call, and the reactor has nothing left to do."""
     write_now(buffering, b"one")
-    write_now(SimpleNamespace(transport=buffering, write=buffering.write), b"two")
+    write_now(buffering, b"two")
     assert buffering.socket.sent == b"onetwo"
     assert buffering.reactor.getWriters() == []
 
@@ -203,20 +203,18 @@ def test_an_error_of_sending_now_is_left_to_the_reactor(buffering):
     assert protocol.ended is not None
 
 
-@pytest.mark.parametrize("below_tls", [False, True])
-def test_what_closes_is_not_sent_to_now(buffering, below_tls):
+def test_what_closes_is_not_sent_to_now(buffering):
     """Its last bytes and its end stay the reactor's business."""
     protocol, sock = buffering.protocol, buffering.socket
-    transport = SimpleNamespace(transport=buffering, write=buffering.write)
     buffering.write(b"hello")
     buffering.loseConnection()
-    write_now(transport if below_tls else buffering, b" you")
+    write_now(buffering, b" you")
     assert sock.sent == b""
     buffering.reactor.write_all()
     assert sock.sent.startswith(b"hello")
     assert protocol.ended is not None
     calls = sock.calls
-    write_now(transport if below_tls else buffering, b"more")
+    write_now(buffering, b"more")
     assert sock.calls == calls
 
 

@@ -65,18 +65,25 @@ class Bus(Protocol):
         """
 
     async def publish_while(
-        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+        self,
+        envelope: Envelope,
+        channel: str,
+        *,
+        occupied: bool,
+        within: float = 0.0,
+        quiet: bool = False,
     ) -> None:
         """Publish what follows from a channel being occupied or vacant, unless the roster says otherwise by now.
 
         It comes back to this node, too, as what is heard last is true only where all of it comes by the same way.
 
         Args:
-            envelope: to whom, and what; without frames nothing is published.
+            envelope: to whom, and what.
             channel: of the same app.
             occupied: whether it has to have subscriptions, or to have none.
-            within: seconds for which it is noted when it was occupied, or else for which it has been vacant: nobody is
-                told then, if it was noted since that it was occupied.
+            within: seconds for which it has been vacant: nobody is told then, if this was called since to tell that it
+                is occupied.
+            quiet: tell nobody that it is occupied, unless they have been told since that it is vacant.
 
         Raises:
             ServiceUnavailable: it was not published, or nobody knows whether it was.

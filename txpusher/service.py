@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 CLOSING_TIME = 5.0
 """Seconds a client has to go along with the end of its connection."""
+LEAVING_TIME = 3.0
+"""Seconds that the roster has for the last leaves when the server stops, as long as Redis has for an answer."""
 FLUSHING_TIME = 1.0
 """Seconds that webhooks have at the end, however long the drain took."""
 
@@ -144,6 +146,7 @@ class PusherService(Embedded):
         self._port_label()  # known from the start, also to whoever asks only when nobody listens any more
         self._private.listen()
         self._admission.closing = False
+        self.registry.outage.start()
         self._metrics.start()
         self._webhooks.start()
         for part in self._sweeps():
@@ -167,6 +170,10 @@ class PusherService(Embedded):
         await drain(self.registry.connections(), self.config.drain, self.reactor)
         self._public.close_connections()
         self._websockets.departing.end_all()
+        # What follows from the last leaves is told, too.
+        await self.registry.leaving.last().addTimeout(
+            LEAVING_TIME, self.reactor, onTimeoutCancel=lambda *_: None
+        )
         for part in self._sweeps():
             part.stop()
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.doubles import AwayAdapter, InstantClock, Node, data, now
+from tests.doubles import AwayAdapter, InstantClock, LateAdapter, Node, data, now
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.running import start_logged
 from txpusher.errors import ServiceUnavailable
 from txpusher.model import App
 
@@ -51,6 +52,23 @@ def test_members(deaf):
     (message,) = client.wire
     assert message["event"] == "pusher_internal:subscription_succeeded"
     assert client.members(ROOM).keys() == {"ann", "cid"}
+
+
+def test_news_are_not_overtaken():
+    """What subscribers and watchers hear last is true, also when it changes while they are told how things are."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = LateAdapter(MemoryAdapter(hub), {"publish_count", "publish_while"})
+    here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
+    client = here.connect(COUNTING)
+    client.subscribe("news")
+    adapter.answer("publish_count")
+    client.wire.clear()
+    start_logged(here.cluster.missed(), "It was not told")
+    there.connect(COUNTING).subscribe("news")
+    adapter.answer("publish_count")
+    counts = [m for m in client.wire if m["event"].endswith("subscription_count")]
+    assert data(counts[-1]) == {"subscription_count": 2}
 
 
 def test_counts(deaf):

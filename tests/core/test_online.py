@@ -239,3 +239,35 @@ def test_nobody_can_be_told_at_the_end():
     now(tell_all_away(node.registry))
     assert node.told.of(MessageDropped) == [MessageDropped("1", "bus_away")] * 2
     assert not clock.getDelayedCalls()
+
+
+def test_a_node_that_stops_while_another_waits():
+    """Who comes back in time is said to be online when anybody has told meanwhile that the user is not."""
+    here, there = cluster(2, options=Options(watchlist_delay=10))
+    ann = signed_in(there, "ann", "bob")
+    for node in (here, there):
+        signed_in(node, "bob").leave()
+    told(ann)
+    now(tell_all_away(here.registry))
+    assert told(ann) == [offline("bob")]
+    signed_in(there, "bob")
+    assert told(ann) == [online("bob")]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_sign_in_whose_answer_was_lost_and_a_sign_out(heard):
+    """Nothing is left to be told of who has gone, whether the roster had heard of the sign-in or not."""
+    clock = InstantClock()
+    hub = Hub(clock)
+    adapter = AwayAdapter(MemoryAdapter(hub))
+    here = Node(adapter, clock)
+    adapter.error = Unanswered("away")
+    bob = signed_in(here, "bob")
+    adapter.error = None
+    if heard:
+        now(hub.roster.join("1", "#server-to-user-bob", bob.socket_id))
+    bob.leave()
+    clock.advance(RETRY)
+    clock.advance(RETRY)
+    assert here.registry.outage.joined == here.registry.outage.left == {}
+    assert here.counts("#server-to-user-bob") == (0, 0)

@@ -628,6 +628,18 @@ def test_nothing_is_told_after_the_end(two):
     assert not two.clock.getDelayedCalls()
 
 
+def test_what_comes_after_the_end_waits_for_another_beginning(two):
+    """A leave that fails after the end makes nothing due; it is told when the server has been started again."""
+    client = joined(two.here, "ann")
+    two.here.registry.outage.stop()
+    two.away()
+    client.leave()
+    assert not two.clock.getDelayedCalls()
+    two.here.registry.outage.start()
+    two.back()
+    assert two.there.counts(ROOM) == (0, 0)
+
+
 def test_those_who_left_are_not_told_of_after_the_end(two):
     """Also not those whose end was to be told when all nodes have written themselves anew."""
     client = joined(two.here, "ann")

@@ -686,6 +686,19 @@ def test_a_client_that_goes_is_sent_nothing_more(cleanly):
     assert len(api.told.of(ConnectionLost)) == 1
 
 
+def test_a_bug_while_a_client_goes(monkeypatch):
+    """Its socket ends all the same: nobody else would end it."""
+    api = Api()
+    clock = Clock()
+    api.sockets.departing = Departing(clock)
+    client = established(api)
+    monkeypatch.setattr(api.node.registry, "forget", None)
+    with pytest.raises(TypeError):
+        client.go_away()
+    clock.advance(0)
+    assert client.disconnected
+
+
 def test_a_client_that_goes_before_it_is_admitted():
     """One that closes in the middle of its handshake is ended, and nothing is told."""
     api = Api()

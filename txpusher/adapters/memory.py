@@ -34,7 +34,8 @@ class Hub:
         self.connections: dict[str, dict[MemoryQuotas, int]] = {}
         self.roster = MemoryRoster()
         self.clock = clock
-        self.occupied: Expiring[float] = Expiring(clock)
+        # When channels were occupied that nobody was told to be vacant since; see `MemoryBus.publish_while`.
+        self.came: dict[tuple[str, str], float] = {}
         self.last_events = MemoryLastEvents(clock)
         self.receipts = MemoryReceipts(clock)
 
@@ -96,20 +97,29 @@ class MemoryBus:
             await self.publish(envelope)
 
     async def publish_while(
-        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+        self,
+        envelope: Envelope,
+        channel: str,
+        *,
+        occupied: bool,
+        within: float = 0.0,
+        quiet: bool = False,
     ) -> None:
         """See `txpusher.interfaces.Bus`."""
-        place, now = (envelope.app_id, channel), self._hub.clock.seconds()
-        if within and occupied:
-            self._hub.occupied.put(place, now, within)
-        elif within:
-            last = self._hub.occupied.get(place)
-            if last is not None and last[0] > now - within:
+        place, now, hub = (envelope.app_id, channel), self._hub.clock.seconds(), self._hub
+        (counts,) = await hub.roster.counts(envelope.app_id, [channel])
+        if bool(counts.subscriptions) is not occupied:
+            return
+        came = hub.came.pop(place, None)
+        if occupied:
+            hub.came[place] = now
+            if quiet and came is not None:
                 return
-        (counts,) = await self._hub.roster.counts(envelope.app_id, [channel])
-        if envelope.frames and bool(counts.subscriptions) is occupied:
-            for bus in self._hub.buses:
-                bus._take(envelope)  # noqa: SLF001
+        elif came is not None and came > now - within:
+            hub.came[place] = came
+            return
+        for bus in hub.buses:
+            bus._take(envelope)  # noqa: SLF001
 
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""

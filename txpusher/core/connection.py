@@ -125,6 +125,7 @@ class Connection:
         self.gone()
         if not self._left:
             self._left = True
+            self.registry.leaving.begin()
             self._do(self._leave())
 
     def app_changed(self, app: App) -> None:
@@ -144,8 +145,8 @@ class Connection:
         return self._bucket.take(now)
 
     async def _leave(self) -> None:
-        await leave_all(self)
         try:
+            await leave_all(self)
             await sign_out(self)
         except Exception:  # noqa: BLE001 - the socket is gone: there is nothing left to end
             _log.failure(
@@ -153,6 +154,8 @@ class Connection:
                 app_id=self.app.id,
                 socket_id=self.socket_id,
             )
+        finally:
+            self.registry.leaving.end()
 
     async def _handle(self, payload: bytes) -> None:
         if self.closed:

@@ -5,7 +5,8 @@ long as it is true. So what a watcher hears last is true, whatever nodes the use
 be told is remembered with what the roster could not be told.
 
 Where users may be away for a moment, the node that the last connection has left waits. Others may wait for the same
-user since an earlier time; those have nothing to tell, and know it by the note that each return leaves.
+user since an earlier time; those have nothing to tell, and know it by the note that each return leaves. The note goes
+when anybody has told that the user is offline: so who returns to a node that waited knows whether that was told.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from txpusher.core.registry import ChannelRegistry
     from txpusher.model import App
 
-LATE = 60.0
-"""Seconds by which a node that waits for somebody may be late without being wrong."""
-
 
 async def came_online(registry: ChannelRegistry, app: App, place: Place) -> None:
     """Tell watchers that a user is online; who was away for a moment only was never gone.
@@ -36,14 +34,13 @@ async def came_online(registry: ChannelRegistry, app: App, place: Place) -> None
         app: the user's app.
         place: the first one on the user's channel.
     """
-    user_id, delay = user_of_channel(place.channel), registry.options.watchlist_delay
+    user_id = user_of_channel(place.channel)
     away = registry.apps[app.id].away.pop(user_id, None)
     if away is not None:
         away.cancel()
     if app.watchlist_events:
         try:
-            noted = delay and delay + LATE
-            await tell(registry, app.id, user_id, online=True, within=noted, quiet=away is not None)
+            await tell(registry, app.id, user_id, online=True, quiet=away is not None)
         except ServiceUnavailable as error:
             # The roster knows of it; what follows is told as if its answer had been lost.
             registry.outage.join(place, None, Unanswered(error.message))
@@ -117,15 +114,14 @@ async def tell(
         online: whether anybody is signed in as that user.
         sender: see `txpusher.interfaces.Envelope`.
         within: see `txpusher.interfaces.Bus`.
-        quiet: whether only the other nodes have to know.
+        quiet: see there.
 
     Raises:
         ServiceUnavailable: they were not told, or nobody knows whether they were.
     """
     users = [user_id]
     frame = codec.watchlist_events(users, []) if online else codec.watchlist_events([], users)
-    frames = [] if quiet else [(frame, None)]
-    envelope = Envelope(app_id, watchlist_channel(user_id), frames, sender=sender)
+    envelope = Envelope(app_id, watchlist_channel(user_id), [(frame, None)], sender=sender)
     await registry.adapter.bus.publish_while(
-        envelope, user_channel(user_id), occupied=online, within=within
+        envelope, user_channel(user_id), occupied=online, within=within, quiet=quiet
     )

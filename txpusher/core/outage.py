@@ -56,6 +56,7 @@ class Outage:
         self._registry = registry
         self._tell = tell
         self._retry: Call | None = None
+        self._stopped = False
         self._settling: dict[object, tuple[Call, dict[Place, PresenceMember | None]]] = {}
         self.joined: dict[Place, bool] = {}
         self.left: dict[Place, PresenceMember | None] = {}
@@ -113,8 +114,13 @@ class Outage:
             self.leave(place, member)
         start_logged(self._tell_missing(), "Some who left during an outage are in the roster")
 
+    def start(self) -> None:
+        """Tell what has to be told, after a `stop`."""
+        self._stopped = False
+
     def stop(self) -> None:
-        """Tell nobody any more."""
+        """Tell nobody any more, whatever may come."""
+        self._stopped = True
         for call in (self._retry, *(call for call, _ in self._settling.values())):
             if call is not None:
                 call.cancel()
@@ -122,7 +128,7 @@ class Outage:
         self._settling.clear()
 
     def _later(self) -> None:
-        if self._retry is None and (self.joined or self.left):
+        if self._retry is None and (self.joined or self.left) and not self._stopped:
             self._retry = self._registry.clock.callLater(RETRY, self._try_again)
 
     def _try_again(self) -> None:

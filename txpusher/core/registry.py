@@ -15,6 +15,7 @@ from txpusher.core.channel import Channel, Frame
 from txpusher.core.connection import Connection
 from txpusher.core.counting import Counting
 from txpusher.core.draining import drain
+from txpusher.core.leaving import Leaving
 from txpusher.core.local_app import LocalApp
 from txpusher.core.occurrences import (
     ConnectionLost,
@@ -73,6 +74,7 @@ class ChannelRegistry:
         counting: tells subscribers their number.
         quota: keeps apps within their connection quotas.
         outage: what the roster has to be told when it is back.
+        leaving: connections whose leaves the roster has not taken yet.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class ChannelRegistry:
         self.apps: dict[str, LocalApp] = {}
         self.counting = Counting(self)
         self.quota = ConnectionQuota(self)
+        self.leaving = Leaving()
         self.outage = Outage(self, lambda: write_missing(self))
         self._liveness = liveness
         self._randbelow = randbelow

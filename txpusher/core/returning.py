@@ -84,6 +84,8 @@ async def write_missing(registry: ChannelRegistry) -> None:
         )
         if channel is not None and connection is not None:
             await _write(registry, channel, [connection], quiet=False)
+        else:
+            registry.outage.joined.pop(place, None)
     await _leave(registry)
 
 

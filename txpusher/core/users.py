@@ -55,12 +55,12 @@ async def sign_out(connection: Connection) -> None:
     registry, app, user = connection.registry, connection.app, connection.user
     if user is None:
         return
-    channel, place = (
-        channel_of(connection),
-        Place(app.id, user_channel(user.id), connection.socket_id),
-    )
+    channel = channel_of(connection)
+    place = Place(app.id, user_channel(user.id), connection.socket_id)
     try:
         left = await registry.adapter.roster.leave(*place)
+        if left.found:
+            registry.outage.joined.pop(place, None)  # it had heard of the join
         if left.last_in_channel:
             await online.went_offline(registry, app, place)
         elif not left.found:

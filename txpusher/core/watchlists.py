@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from txpusher.core.holding import Hold
 from txpusher.errors import ServiceUnavailable
 from txpusher.protocol import codec
-from txpusher.protocol.names import Kind, user_channel, user_of_watchlist, watchlist_channel
+from txpusher.protocol.names import Kind, user_channel, watchlist_channel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,21 +59,6 @@ async def _tell_state(connection: Connection, user_ids: Sequence[str]) -> None:
     hold.release()
     for channel in connection.watching:
         channel.replace(connection, connection.wire.send)
-
-
-async def tell_state(registry: ChannelRegistry, channels: Sequence[Channel]) -> None:
-    """Tell the watchers of this node whether the users of these watchlist channels of one app are online.
-
-    Raises:
-        ServiceUnavailable: the roster is away.
-    """
-    app_id = channels[0].app_id
-    users = [user_of_watchlist(channel.name) for channel in channels]
-    counts = await registry.adapter.roster.counts(app_id, [user_channel(user) for user in users])
-    for channel, user_id, count in zip(channels, users, counts, strict=True):
-        online, offline = ([user_id], []) if count.subscriptions else ([], [user_id])
-        frame = codec.watchlist_events(online, offline)
-        registry.deliver(app_id, channel.name, [(frame, None)])
 
 
 async def _online(registry: ChannelRegistry, app_id: str, user_ids: Sequence[str]) -> list[bool]:

@@ -243,9 +243,9 @@ class PusherWebSocket(WebSocketServerProtocol):
 
     def _gone(self, reason: Failure) -> None:
         """Send nothing more to a client that has gone; its socket ends when it is its turn."""
+        self.factory.departing.end(innermost(self.transport), reason)
         if self.connection is not None:
             self.connection.gone()
-        self.factory.departing.end(innermost(self.transport), reason)
 
     def _too_slow(self) -> None:
         connection = self.connection

@@ -85,15 +85,20 @@ class RedisBus:
         await self._commands.run(GONE, where, user_id, envelopes.encode(envelope, node))
 
     async def publish_while(
-        self, envelope: Envelope, channel: str, *, occupied: bool, within: float = 0.0
+        self,
+        envelope: Envelope,
+        channel: str,
+        *,
+        occupied: bool,
+        within: float = 0.0,
+        quiet: bool = False,
     ) -> None:
         """See `txpusher.interfaces.Bus`."""
-        sender = envelope.sender.encode() or envelopes.NOBODY
-        message = envelopes.encode(envelope, sender) if envelope.frames else b""
+        message = envelopes.encode(envelope, envelope.sender.encode() or envelopes.NOBODY)
         where = place(envelope.app_id, envelope.channel)
         which = place(envelope.app_id, channel)
-        milliseconds = int(within * 1000)
-        await self._commands.run(STILL, which, int(occupied), where, message, milliseconds)
+        how = int(within * 1000), int(quiet)
+        await self._commands.run(STILL, which, int(occupied), where, message, *how)
 
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""
