@@ -65,8 +65,8 @@ def test_server(measure):
 
 def test_silence(measure):
     """Silent clients answer pings: the server would end them otherwise."""
-    options = [f"--server-option=--{name}-timeout=1" for name in ("activity", "pong")]
-    figures = measure("run.py", "--work", "idle", "--idle", "3.5", *options)
+    options = [f"--server-option=--{name}-timeout=2" for name in ("activity", "pong")]
+    figures = measure("run.py", "--work", "idle", "--idle", "5.5", *options)
     assert figures.keys() == {"idle: CPU"}
 
 

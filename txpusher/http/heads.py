@@ -3,7 +3,8 @@
 llhttp reads them once: a publisher's header lines are the same bytes again and again (only the request line differs
 each time, by its signature), so later requests get what was read of the first.
 
-Measured: 0.1 microseconds a publish, with llhttp 2.5.
+Measured: 0.1 microseconds a publish, with llhttp 2. A proxy that adds a header of its own to each request, such as a
+request id, makes them differ: then each is read.
 """
 
 from __future__ import annotations
