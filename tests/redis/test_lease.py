@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from twisted.internet import reactor  # noqa: TID253 - these tests need a real one
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial.unittest import TestCase
 
 from tests.contracts.adapter import ANN, BOB, Hearing
@@ -216,10 +216,14 @@ class TestLease(TestCase):
             dead, first, second = self.nodes
             for i in range(50):
                 await dead.roster.join("1", "news", f"{i}.1")
+            # It stays alive, and buries nobody yet.
             second._beats.stop()
+            alive = LoopingCall(lambda: Deferred.fromCoroutine(second._lease._renew()))
+            alive.start(0.1)
             lost = self.lose_answers(first, 1000)
             await self.kill(dead)
             await self.until(lambda: lost)
+            alive.stop()
             second._beats.start(0.1)
             await self.kill(first)
             await self.until(lambda: second.figures().reaped >= 1)
