@@ -5,7 +5,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts.adapter import AdapterContract, Hearing
 from tests.doubles import now
-from txpusher.adapters.memory import Hub, MemoryAdapter, MemoryLastEvents, create
+from txpusher.adapters.memory import Hub, MemoryAdapter, create
+from txpusher.adapters.memory.values import MemoryLastEvents
 from txpusher.core.running import start
 from txpusher.interfaces import Envelope, Health
 from txpusher.model import CachedEvent, PresenceMember, Receipt

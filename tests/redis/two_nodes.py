@@ -48,7 +48,9 @@ class TwoNodesCase(TestCase):
         """Run a coroutine function with two started nodes."""
 
         async def run() -> None:
-            url = f"redis+unix://{self.redis.path}?prefix=two{next(_numbers)}&heartbeat=60&lease=180"
+            url = (
+                f"redis+unix://{self.redis.path}?prefix=two{next(_numbers)}&heartbeat=60&lease=180"
+            )
             nodes = Node(url), Node(url)
             for node in nodes:
                 await node.adapter.start(ClusterNode(node.registry, MemoryApps([self.app])))
