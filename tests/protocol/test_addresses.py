@@ -1,5 +1,7 @@
 """Whose requests are counted together, and which headers are believed about it."""
 
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -90,6 +92,6 @@ def test_nonsense_in_front_changes_nothing(text, hops):
 
 @given(st.text(), st.integers(0, 5), st.none() | st.text())
 def test_any_text_is_dealt_with(text, hops, peer):
-    """No header and no peer is too strange."""
-    client_address(peer, text, hops)
-    network(text)
+    """No header and no peer is too strange; what comes out is an address or a network, or the word for neither."""
+    for address in (client_address(peer, text, hops), network(text)):
+        assert address in {None, UNKNOWN} or ip_network(address)

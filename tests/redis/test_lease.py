@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 from tests.contracts.adapter import ANN, BOB, Hearing
 from txpusher.adapters.redis import create
 from txpusher.adapters.redis.scripts import REAP
-from txpusher.errors import Unanswered
+from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.interfaces import Left
 from txpusher.model import Counts
 
@@ -229,6 +229,31 @@ class TestLease(TestCase):
             await self.until(lambda: second.figures().reaped >= 1)
             assert len(hearings[2].departures) == 50
             assert hearings[1].departures == []
+            await self.until(lambda: self.keys() == {"nodes", "generation", "heard"})
+
+        return Deferred.fromCoroutine(test())
+
+    def test_what_could_not_be_told(self):
+        """A survivor that cannot tell of an entry tells of it once more, and of all that come after it."""
+
+        async def test():
+            dying, hearing = await self.start(2)
+            told, failures = hearing.departed, [ServiceUnavailable("away")]
+
+            async def departed(*left):
+                if len(hearing.departures) == 3 and failures:
+                    raise failures.pop()
+                await told(*left)
+
+            hearing.departed = departed
+            dead, survivor = self.nodes
+            for i in range(10):
+                await dead.roster.join("1", "news", f"{i}.1")
+            await self.kill(dead)
+            await self.until(lambda: survivor.figures().reaped)
+            assert failures == dying.departures == []
+            counts = {left.counts.subscriptions for _, _, left, _ in hearing.departures}
+            assert counts == set(range(10))
             await self.until(lambda: self.keys() == {"nodes", "generation", "heard"})
 
         return Deferred.fromCoroutine(test())

@@ -90,6 +90,8 @@ class Outage:
     def check_join(self, place: Place, member: PresenceMember | None) -> None:
         """See that nobody joins in the place of somebody else whom the roster still has.
 
+        A leave that was to be told later is told next, as the join has to wait for it.
+
         Raises:
             ServiceUnavailable: it has to be told first that the other one has left.
         """

@@ -21,13 +21,16 @@ class Node(Protocol):
         """Count an envelope that was lost between the nodes."""
 
     async def departed(self, app_id: str, channel: str, left: Left, node_id: str) -> None:
-        """Tell what follows from a subscription of a dead node having been taken away; must not raise.
+        """Tell what follows from a subscription of a dead node having been taken away.
 
         Args:
             app_id: the app of the channel.
             channel: where it was.
             left: as the roster would have answered the leave.
             node_id: the dead node, for `Envelope.sender`.
+
+        Raises:
+            ServiceUnavailable: it could not be told; this is called once more when the adapter is back.
         """
 
     async def returned(self, *, forgotten: bool, settling: float) -> None:
