@@ -275,7 +275,7 @@ WANTED = "GET /app/key HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: 
     ],
 )
 def test_a_handshake_that_is_none(lines):
-    """A malformed handshake is answered 4xx or 5xx and disconnected; nothing of it is logged."""
+    """A malformed handshake is answered 4xx or 5xx, disconnected and counted; nothing of it is logged."""
     api = Api()
     line = Line(api.sockets.buildProtocol(None))
     with capturedLogs() as logs:
@@ -283,7 +283,7 @@ def test_a_handshake_that_is_none(lines):
         line.go_away()
     assert line.take().startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
     assert [log for log in logs if log["log_level"] > LogLevel.info] == []
-    assert api.told == []
+    assert api.told == [ConnectionRefused("", "invalid_handshake")]
 
 
 # Bugs and late answers while a client is admitted
