@@ -555,9 +555,12 @@ def test_fragments_that_are_too_large_together():
     """The limit is on messages: many small fragments do not get around it."""
     api = Api(max_message_size=100)
     client = established(api)
-    client.send(TEXT, b"x" * 60, final=False)
+    client.send(TEXT, PING_MESSAGE.ljust(60), final=False)
+    client.send(CONTINUATION, b" " * 40)
+    assert client.messages() == [PONG_MESSAGE]
+    client.send(TEXT, PING_MESSAGE.ljust(60), final=False)
     assert client.frames() == []
-    client.send(CONTINUATION, b"x" * 60, final=False)
+    client.send(CONTINUATION, b" " * 41, final=False)
     violation(api, client, 1009, "message_too_big")
 
 
