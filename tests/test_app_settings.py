@@ -86,6 +86,11 @@ def test_made_apps():
             "^app '1': cache_ttl: expected a whole number, 1 or more, not 0$",
         ),
         ([{**TABLE, "max_connections": -5}], "^app '1': max_connections: .*1 or more, not -5$"),
+        ([{**TABLE, "maxConnections": -5}], "^app '1': maxConnections: .*1 or more, not -5$"),
+        (
+            [{**TABLE, "maxEventPayloadInKb": 0}],
+            "^app '1': maxEventPayloadInKb: .*1 or more, not 0$",
+        ),
         (
             [{**TABLE, "allowed_origins": [1]}],
             "^app '1': allowed_origins: expected a list of texts",
@@ -96,7 +101,11 @@ def test_made_apps():
         ),
         (
             [{**TABLE, "allowedOrigins": ["https://*.*.example.com"]}],
-            "^app '1': allowed_origins: expected at most one [*] in",
+            "^app '1': allowedOrigins: expected at most one [*] in",
+        ),
+        (
+            [App("1", "k", "s", allowed_origins=("x/",))],
+            "^app '1': allowed_origins: expected an origin",
         ),
         ([App("1", "k", "")], "^app '1': secret: the secret is empty$"),
         ([App("1", "k", "s", limits=Limits(cache_ttl=0))], "^app '1': cache_ttl: "),

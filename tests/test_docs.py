@@ -1,8 +1,9 @@
 """The documentation says what the code says: every option, setting, metric, endpoint and code, and no other."""
 
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from twisted.internet.task import Clock
@@ -14,7 +15,7 @@ from txpusher.config import SETTINGS
 from txpusher.http.root import Root
 from txpusher.metrics.collector import Snapshot
 from txpusher.metrics.facade import Metrics
-from txpusher.model import App, Limits, WebhookTarget
+from txpusher.model import PUSHER_LIMITS, App, Limits, WebhookTarget
 from txpusher.protocol.names import Kind
 from txpusher.webhooks.kinds import KINDS
 from txpusher.workers.metrics import GroupMetrics
@@ -122,8 +123,40 @@ def test_configuration_says_everything_about_every_limit():
     """A limit has a name, a default, a unit, a place where it is enforced, and an answer."""
     assert list(LIMITS) == [field.name for field in fields(Limits)]
     assert all(all(cells) for cells in LIMITS.values())
-    units = {"sockets", "events", "calls", "channels", "users", "bytes", "characters", "seconds"}
-    assert {cells[2].removesuffix(" a second") for cells in LIMITS.values()} == units
+
+
+def test_limits_have_the_units_of_the_model():
+    """What a limit counts, and whether it does so by the second, is what the code says."""
+    units = r"\b(sockets|events|calls|channels|users|bytes|characters|seconds)\b"
+    said = dict(
+        re.findall(r"^ {8}(\w+): (.+?)(?=^ {8}\w|\Z)", Limits.__doc__, re.DOTALL | re.MULTILINE)
+    )
+    assert {name: cells[2] for name, cells in LIMITS.items()} == {
+        name: re.search(units, text)[1] + (" a second" if "a second" in text else "")
+        for name, text in said.items()
+    }
+
+
+def test_limits_that_may_be_switched_off():
+    """The documentation names those that may be none, by what they have in common or one by one."""
+    (sentence,) = re.findall(
+        r"^Limits\. As much.*?(?=\n\n)", CONFIGURATION, re.DOTALL | re.MULTILINE
+    )
+    documented = {
+        name
+        for name, (_, default, unit, *_) in LIMITS.items()
+        if default == "none" or unit.endswith(" a second") or f"``{name}``" in sentence
+    }
+    hints = get_type_hints(Limits)
+    assert documented == {name for name, kind in hints.items() if kind == int | None}
+
+
+def test_configuration_says_what_the_profile_of_pusher_changes():
+    (sentence,) = re.findall(r"``--profile pusher`` makes them.*?\. ", CONFIGURATION, re.DOTALL)
+    usual = asdict(Limits())
+    assert {name: int(number) for name, number in re.findall(r"``(\w+)`` (\d+)", sentence)} == {
+        name: limit for name, limit in asdict(PUSHER_LIMITS).items() if limit != usual[name]
+    }
 
 
 @pytest.mark.parametrize(("name", "answer"), [(name, answer) for name, _, answer in TABLE], ids=str)

@@ -72,17 +72,22 @@ def test_as_it_was_written():
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [(100, 102400), (0.5, 512), (0.001, 1), (True, True), ("100", "100"), ([], [])],
+    [
+        *((100, 102400), (0.5, 512), (0.001, 1)),
+        *(("100", 102400), (" 0.5 ", 512), ("-1", -1024)),
+        *((True, True), ("", ""), ("1e3", "1e3"), ("9" * 19, "9" * 19), ([], [])),
+    ],
 )
 def test_kilobytes(written, read):
-    """Kilobytes of 1024 become whole bytes; what is no number stays as it is, for whoever refuses it."""
+    """Kilobytes become whole bytes, also when they are text; what is no number is left to whoever refuses it."""
     (value,) = words({"max_event_payload_in_kb": written}).values()
     assert value == read
     assert type(value) is type(read)
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [(10_000, 10.0), (1, 0.001), (True, True), ("x", "x")]
+    ("written", "read"),
+    [(10_000, 10.0), (1, 0.001), ("10000", 10.0), ("1.5", 0.0015), (True, True), ("x", "x")],
 )
 def test_milliseconds(written, read):
     """Milliseconds become seconds."""

@@ -117,9 +117,9 @@ def _from_table(
         if name not in given:
             raise ConfigError(f"{where}: {name}", "is missing")
 
-    def settings(kinds: Mapping[str, Any]) -> dict[str, Any]:
+    def settings(kinds: Mapping[str, Any], least: int | None = None) -> dict[str, Any]:
         return {
-            name: read(given[name][1], kind, f"{where}: {given[name][0]}")
+            name: read(given[name][1], kind, f"{where}: {given[name][0]}", least=least)
             for name, kind in kinds.items()
             if name in given
         }
@@ -128,13 +128,9 @@ def _from_table(
         given["id"] = (given["id"][0], str(given["id"][1]))
     app_id, key = settings(dict.fromkeys(("id", "key"), str)).values()
     password = secret(given["secret"][1], f"{where}: secret", references=references)
-    switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS))
-    if switches.get("allowed_origins") == ():
-        # An empty variable in a template would otherwise let everybody in, or nobody.
-        raise ConfigError(
-            f"{where}: {given['allowed_origins'][0]}",
-            "expected some origins; leave it out to allow all",
-        )
+    switches, limits = settings(_SWITCHES), replace(defaults, **settings(_LIMITS, least=1))
+    if "allowed_origins" in given:
+        _check_origins(switches["allowed_origins"], f"{where}: {given['allowed_origins'][0]}")
     if "webhooks" in given:
         switches["webhooks"] = read_webhooks(
             given["webhooks"][1], f"{where}: webhooks", references=references
@@ -149,13 +145,21 @@ def _checked(app: App, where: str) -> App:
             raise ConfigError(f"{where}: {name}", "expected letters, digits and . _ ~ - only")
     if not app.secret:
         raise ConfigError(f"{where}: secret", "the secret is empty")
-    for pattern in app.allowed_origins:
-        problem = pattern_problem(pattern)
-        if problem:
-            raise ConfigError(f"{where}: allowed_origins", problem)
+    if app.allowed_origins:
+        _check_origins(app.allowed_origins, f"{where}: allowed_origins")
     read_webhooks(app.webhooks, f"{where}: webhooks")
     for limit in fields(app.limits):
         read(
             getattr(app.limits, limit.name), _LIMITS[limit.name], f"{where}: {limit.name}", least=1
         )
     return app
+
+
+def _check_origins(patterns: tuple[str, ...], setting: str) -> None:
+    if not patterns:
+        # An empty variable in a template would otherwise let everybody in, or nobody.
+        raise ConfigError(setting, "expected some origins; leave it out to allow all")
+    for pattern in patterns:
+        problem = pattern_problem(pattern)
+        if problem:
+            raise ConfigError(setting, problem)

@@ -16,9 +16,9 @@ class Limits:
     The defaults follow soketi (100 KB payloads, 200-character names); Pusher's own are smaller.
 
     Args:
-        max_connections: sockets open at once in this process.
+        max_connections: sockets open at once, on all nodes together.
         max_backend_events_per_second: events published over HTTP a second, each counted once per channel.
-        max_read_requests_per_second: questions asked over HTTP a second.
+        max_read_requests_per_second: calls over HTTP that only ask, a second.
         max_client_events_per_second: client events a second, per connection.
         max_subscriptions: channels of one connection; leaving them all takes microseconds each.
         max_presence_members: distinct users of one presence channel.

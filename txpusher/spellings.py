@@ -13,22 +13,29 @@ from typing import Any
 from txpusher.errors import ConfigError
 
 _LARGE = 10**18  # and neither "inf" nor "nan" is smaller
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-# What is no number that can be counted with is left to whoever reads the setting, and says so.
+# What is no number that can be counted with is left to whoever reads the setting, and says so. That one takes numbers
+# that are text, so they are translated as well: "100" kilobytes would be 100 bytes.
 
 
 def _kilobytes(value: Any) -> Any:
-    return round(value * 1024) if _is_number(value) else value
+    number = _number(value)
+    return value if number is None else round(number * 1024)
 
 
 def _milliseconds(value: Any) -> Any:
-    return value / 1000 if _is_number(value) else value
+    number = _number(value)
+    return value if number is None else number / 1000
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGE
+def _number(value: Any) -> float | None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and abs(value) < _LARGE else None
 
 
 def _same(value: Any) -> Any:

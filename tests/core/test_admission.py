@@ -222,6 +222,9 @@ def test_a_foreign_origin_is_logged():
     with capturedLogs() as logs:
         refused(ORIGINS, GOOD._replace(origin="https://evil.org"))
     assert [(log["origin"], log["app_id"]) for log in logs] == [("https://evil.org", "1")]
+    with capturedLogs() as logs:
+        refused(ORIGINS, GOOD._replace(origin="https://\xe9vil.org\x1bc\x85"))
+    assert [log["origin"] for log in logs] == ["https://\xe9vil.org" + r"\x1bc\x85"]
     with capturedLogs():
         assert refused(ORIGINS)[0] is errors.OriginNotAllowed
 

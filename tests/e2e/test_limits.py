@@ -8,6 +8,7 @@ import time
 import pusher
 import pytest
 from harness import LOOPBACK, behind_proxy, free_port, running, wait_until
+from pusher.errors import PusherError
 from pusher.requests import RequestsBackend
 from served_apps import APP
 from wire import Credentials, HttpConnection
@@ -15,10 +16,18 @@ from wire import Credentials, HttpConnection
 SLOW = Credentials("2001", "slow-key", "e2e-secret-of-2001")
 QUICK = Credentials("2002", "quick-key", "e2e-secret-of-2002")
 FREE = Credentials("2003", "free-key", "e2e-secret-of-2003")
+SMALL = Credentials("2004", "small-key", "e2e-secret-of-2004")
 SETTINGS = {
     SLOW: {"max_backend_events_per_second": 1, "max_read_requests_per_second": 1},
     QUICK: {"max_backend_events_per_second": 50, "max_read_requests_per_second": 50},
     FREE: {"idempotency_ttl": 2},
+    SMALL: {
+        "max_event_size": 10,
+        "max_channels_per_event": 2,
+        "max_batch_size": 2,
+        "max_subscriptions": 1,
+        "max_connections": 1,
+    },
 }
 EVENT = {"name": "e", "channel": "news", "data": "hello"}
 
@@ -47,6 +56,18 @@ def post(server, body, path="/events", app=FREE, *, dial=None, **headers):
     content, path = json.dumps(body).encode(), f"/apps/{app.id}{path}"
     with HttpConnection((dial or server.dial)()) as http:
         return http.ask("POST", f"{path}?{app.query('POST', path, content)}", content, headers)
+
+
+def sdk(server, app, **headers):
+    """Give the Python SDK, made to send further headers."""
+
+    def backend(client, **options):
+        made = RequestsBackend(client, **options)
+        made.session.headers.update(headers)
+        return made
+
+    own = {"host": LOOPBACK, "port": server.port, "ssl": False}
+    return pusher.Pusher(app.id, app.key, app.secret, backend=backend, **own)
 
 
 def rates(answer):
@@ -83,6 +104,43 @@ def test_asking_too_fast(server):
     wait_until(lambda: server.api(SLOW).get("/channels").status == 200, "an answer")
     assert time.monotonic() - begin < 5
     assert server.api(SLOW).post("/users/x/terminate_connections", {}).status == 200
+
+
+SIZES = {
+    "max_event_size": (10, lambda sender, size: sender.trigger("a", "e", "x" * size)),
+    "max_channels_per_event": (
+        2,
+        lambda sender, size: sender.trigger(["a", "b", "c"][:size], "e", "x"),
+    ),
+    "max_batch_size": (
+        2,
+        lambda sender, size: sender.trigger_batch(
+            [{"channel": "a", "name": "e", "data": "x"}] * size
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", SIZES)
+def test_sizes_of_two_apps_side_by_side(server, setting):
+    limit, send = SIZES[setting]
+    small, free = sdk(server, SMALL), sdk(server, FREE)
+    assert send(small, limit) == send(free, limit + 1) == {}
+    with pytest.raises(PusherError, match=rf"more than {limit} |maximum of {limit} ") as refused:
+        send(small, limit + 1)
+    assert f"(setting {setting})" in str(refused.value)
+    assert send(free, limit + 1) == {}
+
+
+def test_clients_of_two_apps_side_by_side(server):
+    one, *others = (server.connect(app) for app in (SMALL, FREE, FREE))
+    assert server.open(f"/app/{SMALL.key}?protocol=7").close_code() == 4004
+    for client in (one, *others):
+        client.subscribe("a")
+        client.ask_to_subscribe("b")
+    assert one.refused("b")["type"] == "LimitReached"
+    for client in others:
+        assert client.expect("pusher_internal:subscription_succeeded", "b")
 
 
 def test_an_app_without_limits(server):
@@ -210,23 +268,14 @@ def test_keys_that_are_none(server):
 def test_the_python_sdk_sends_again(server, name):
     client = listening(server, FREE, name)
 
-    def sending(**headers):
-        def backend(client, **options):
-            made = RequestsBackend(client, **options)
-            made.session.headers.update(headers)
-            return made
-
-        own = {"host": "127.0.0.1", "port": server.port, "ssl": False}
-        return pusher.Pusher(FREE.id, FREE.key, FREE.secret, backend=backend, **own)
-
-    sdk = sending(**{"X-Idempotency-Key": name})
+    sender = sdk(server, FREE, **{"X-Idempotency-Key": name})
     for _ in range(2):
-        assert sdk.trigger(name, "e", "event") == {}
-    sdk = sending()
+        assert sender.trigger(name, "e", "event") == {}
+    sender = sdk(server, FREE)
     for number in range(2):
         items = [{"channel": name, "name": "e", "data": "item", "idempotency_key": name}]
         items += [{"channel": name, "name": "e", "data": str(number)}]
-        assert sdk.trigger_batch(items) == {}
+        assert sender.trigger_batch(items) == {}
     assert [m["data"] for m in client.so_far()] == ["event", "item", "0", "1"]
 
 

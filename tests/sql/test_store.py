@@ -244,7 +244,7 @@ def test_a_bad_row(stored):
     for _ in range(3):
         stored.advance(60)
     assert stored.apps() == [replace(TWO, enabled=False), ONE]
-    problem = "apps: app '1': max_event_size: expected a whole number, not 'huge'"
+    problem = "apps: app '1': max_event_size: expected a whole number, 1 or more, not 'huge'"
     errors = [text for level, text in stored.logs if level is LogLevel.error]
     assert errors == [
         f"An app has wrong settings, and goes on as it was if it was served before: {problem}"

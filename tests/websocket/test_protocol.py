@@ -275,7 +275,7 @@ WANTED = "GET /app/key HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: 
     ],
 )
 def test_a_handshake_that_is_none(lines):
-    """A malformed handshake is answered 4xx or 5xx and disconnected; nothing of it is logged."""
+    """A malformed handshake is answered 4xx or 5xx, disconnected and counted; nothing of it is logged."""
     api = Api()
     line = Line(api.sockets.buildProtocol(None))
     with capturedLogs() as logs:
@@ -283,7 +283,7 @@ def test_a_handshake_that_is_none(lines):
         line.go_away()
     assert line.take().startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
     assert [log for log in logs if log["log_level"] > LogLevel.info] == []
-    assert api.told == []
+    assert api.told == [ConnectionRefused("", "invalid_handshake")]
 
 
 # Bugs and late answers while a client is admitted
@@ -555,9 +555,12 @@ def test_fragments_that_are_too_large_together():
     """The limit is on messages: many small fragments do not get around it."""
     api = Api(max_message_size=100)
     client = established(api)
-    client.send(TEXT, b"x" * 60, final=False)
+    client.send(TEXT, PING_MESSAGE.ljust(60), final=False)
+    client.send(CONTINUATION, b" " * 40)
+    assert client.messages() == [PONG_MESSAGE]
+    client.send(TEXT, PING_MESSAGE.ljust(60), final=False)
     assert client.frames() == []
-    client.send(CONTINUATION, b"x" * 60, final=False)
+    client.send(CONTINUATION, b" " * 41, final=False)
     violation(api, client, 1009, "message_too_big")
 
 

@@ -156,7 +156,7 @@ class _RefusedOrigins:
 
     def log(self, app_id: str, origin: str | None) -> None:
         """Log that an app refuses an origin, unless that was done."""
-        refused = (app_id, "(none)" if origin is None else origin[:LOGGED_LENGTH])
+        refused = (app_id, "(none)" if origin is None else _printable(origin[:LOGGED_LENGTH]))
         if refused in self._logged or len(self._logged) >= LOGGED_ORIGINS:
             return
         self._logged.add(refused)
@@ -170,3 +170,8 @@ class _RefusedOrigins:
                 "{count} refused origins were logged; further ones are only counted",
                 count=LOGGED_ORIGINS,
             )
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal would obey, as a stranger wrote it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -31,7 +31,11 @@ class Receipts(Protocol):
         """
 
     async def settle(self, app_id: str, key: str, receipt: Receipt, ttl: int) -> None:
-        """Remember how the publish was answered, for ``ttl`` seconds from now."""
+        """Remember how the publish was answered, for ``ttl`` seconds from now.
+
+        Raises:
+            ServiceUnavailable: it is not remembered yet; the adapter does it as soon as it can.
+        """
 
     async def release(self, app_id: str, key: str) -> None:
         """Forget the key: its publish failed and may be tried again."""

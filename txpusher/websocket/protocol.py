@@ -125,6 +125,11 @@ class PusherWebSocket(WebSocketServerProtocol):
         self.websocket_extensions: Any = ()
         return protocol, self._compress(request.extensions)
 
+    def failHandshake(self, *args: Any, **kwargs: Any) -> None:
+        """Count a handshake that is none; it is answered by HTTP."""
+        self.factory.registry.tell(ConnectionRefused("", "invalid_handshake"))
+        super().failHandshake(*args, **kwargs)
+
     def _onOpen(self) -> None:
         try:
             unfinished = start(self._admit())

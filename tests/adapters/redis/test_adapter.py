@@ -203,6 +203,7 @@ def test_a_redis_that_has_become_a_replica(node):
     with pytest.raises(ServiceUnavailable, match="READONLY"):
         now(node.adapter.receipts.settle("1", "k", Receipt(b""), 1))
     assert node.problem == "Redis is away: Redis answered READONLY"
+    node.redis.replies = {}
     node.pass_time(1)
     assert node.adapter.health().ok
 
@@ -288,6 +289,26 @@ def test_a_key_that_could_not_be_given_back(node, name):
     assert released(node) == claims
     node.pass_time(6)
     assert released(node) == claims
+
+
+def test_a_receipt_that_could_not_be_kept(node):
+    """It is kept as soon as Redis is there again: who sends again is answered, and nothing is published twice."""
+    node.start()
+    receipts, receipt = node.adapter.receipts, Receipt(b"print", b"{}")
+    node.redis.replies = {CLAIM.hash.encode(): lambda _: None}
+    now(receipts.claim("1", "event:k", b"print", 60))
+    node.redis.hang_up()
+    node.redis.refusal = RefusedError("no")
+    with pytest.raises(ServiceUnavailable):
+        now(receipts.settle("1", "event:k", receipt, 60))
+    node.pass_time(6)
+    node.redis.refusal = None
+    node.pass_time(3)
+    kept = [b"p:receipt:1:1:event:k", b"5:print+{}", b"EX", b"60"]
+    assert node.redis.sent(b"SET") == [kept]
+    node.pass_time(6)
+    assert node.redis.sent(b"SET") == [kept]
+    assert released(node) == []
 
 
 def test_claims_are_told_apart(node):

@@ -204,7 +204,7 @@ class RedisAdapter:
 
     def _beat(self) -> None:
         self.bus.prove()
-        Deferred.fromCoroutine(self.receipts.release_owed())
+        Deferred.fromCoroutine(self.receipts.make_good())
         Deferred.fromCoroutine(self._live())
 
     async def _live(self) -> None:

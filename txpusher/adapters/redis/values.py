@@ -43,7 +43,8 @@ class RedisReceipts:
     """See `txpusher.interfaces.Receipts`.
 
     A claim without an answer may have taken its key, which nobody would give back. So what is written by a claim is
-    like nothing else, and is taken away as soon as Redis is back; so is what could not be released.
+    like nothing else, and is taken away as soon as Redis is back; so is what could not be released. What could not be
+    settled is settled then: else its key would be under way until it is forgotten, and the event published once more.
 
     Args:
         commands: asks Redis.
@@ -57,6 +58,8 @@ class RedisReceipts:
         # What claims have written, by key; and keys with what is to be taken away from them.
         self._begun: dict[bytes, bytes] = {}
         self._owed: set[tuple[bytes, bytes]] = set()
+        # Receipts that Redis was not told, by key, with their seconds.
+        self._unsettled: dict[bytes, tuple[bytes, int]] = {}
 
     async def claim(self, app_id: str, key: str, fingerprint: bytes, ttl: int) -> Receipt | None:
         """See `txpusher.interfaces.Receipts`."""
@@ -76,7 +79,14 @@ class RedisReceipts:
         """See `txpusher.interfaces.Receipts`."""
         place = self._key(app_id, key)
         self._begun.pop(place, None)
-        await self._commands.call("SET", place, _written(receipt), "EX", ttl)
+        await self._settle(place, _written(receipt), ttl)
+
+    async def _settle(self, place: bytes, written: bytes, ttl: int) -> None:
+        try:
+            await self._commands.call("SET", place, written, "EX", ttl)
+        except ServiceUnavailable:
+            self._unsettled[place] = (written, ttl)
+            raise
 
     async def release(self, app_id: str, key: str) -> None:
         """See `txpusher.interfaces.Receipts`."""
@@ -85,8 +95,12 @@ class RedisReceipts:
         if begun is not None:
             await self._take_away(place, begun)
 
-    async def release_owed(self) -> None:
-        """Release what could not be released before, as far as that is possible now."""
+    async def make_good(self) -> None:
+        """Settle and release what could not be before, as far as that is possible now."""
+        unsettled, self._unsettled = self._unsettled, {}
+        for place, (written, ttl) in unsettled.items():
+            with suppress(ServiceUnavailable):
+                await self._settle(place, written, ttl)
         owed, self._owed = self._owed, set()
         for place, begun in owed:
             with suppress(ServiceUnavailable):
