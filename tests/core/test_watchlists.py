@@ -136,8 +136,9 @@ def test_a_malformed_watchlist():
     """Where it counts, a watchlist that is none is refused with the sign-in."""
     client = Node().connect(WATCHED)
     client.sign_in("ann", watchlist="bob")
-    assert client.wire[0]["data"]["code"] == 4009
-    assert "watchlist" in client.wire[0]["data"]["message"]
+    (problem,) = client.wire.named("error")
+    assert problem["data"]["code"] == 4009
+    assert "watchlist" in problem["data"]["message"]
 
 
 @pytest.mark.parametrize(("size", "refused"), [(2, False), (3, True)])
