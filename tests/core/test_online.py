@@ -174,6 +174,20 @@ def test_reloads_on_two_nodes():
     assert told(ann) == [offline("bob")]
 
 
+def test_a_watcher_who_comes_while_somebody_is_away():
+    """Who was told in between that the user is offline hears of the return, on whatever nodes they are."""
+    for watcher, user in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        nodes = cluster(2, options=Options(watchlist_delay=2))
+        bob = signed_in(nodes[0], "bob")
+        bob.leave()
+        nodes[0].clock.advance(1)
+        ann = signed_in(nodes[watcher], "ann", "bob")
+        assert told(ann) == [offline("bob")]
+        signed_in(nodes[user], "bob")
+        nodes[0].clock.advance(5)
+        assert told(ann) == [online("bob")]
+
+
 def test_nobody_is_waited_for_at_the_end():
     """When the server stops, watchers elsewhere are told at once, and nothing is left on the clock."""
     here, there = cluster(2, options=Options(watchlist_delay=2))

@@ -6,7 +6,8 @@ be told is remembered with what the roster could not be told.
 
 Where users may be away for a moment, the node that the last connection has left waits. Others may wait for the same
 user since an earlier time; those have nothing to tell, and know it by the note that each return leaves. The note goes
-when anybody has told that the user is offline: so who returns to a node that waited knows whether that was told.
+when anybody is told that the user is offline, also a watcher who comes meanwhile: so who returns to a node that waited
+knows whether that was told.
 """
 
 from __future__ import annotations
