@@ -145,7 +145,8 @@ class Config:
         text="refuse clients without protocol (4008) or with a malformed version (4006)",
     )
     only_pusher_error: bool = _setting(
-        default=False, text="tell refused subscriptions by pusher:error only, as Pusher does"
+        default=False,
+        text="tell refused subscriptions and sign-ins by pusher:error only, as Pusher does",
     )
     allow_reserved_events: bool = _setting(
         default=False, text="let the HTTP API publish pusher: and pusher_internal: events"

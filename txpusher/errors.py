@@ -218,11 +218,18 @@ class WatchlistTooLong(PusherError):
 
 
 class SigninRefused(PusherError):
-    """``pusher:signin`` did not prove who the user is; the connection stays."""
+    """``pusher:signin`` did not prove who the user is; told as ``pusher:signin_error`` and ``pusher:error``.
+
+    Attributes:
+        type: the ``type`` of ``pusher:signin_error``, as pusher-js spells its own.
+        status: the ``status`` beside it.
+    """
 
     code = 4009
     reason = "signin_refused"
     default = "Connection not authorized"
+    type: ClassVar[str] = "AuthError"
+    status: ClassVar[int] = 401
 
 
 class SubscriptionRefused(PusherError):

@@ -309,6 +309,26 @@ class AdapterContract(Contract):
         assert heard == [b"came", b"gone", b"came"]
 
     @awaited
+    async def test_who_was_missed_by_somebody(self) -> None:
+        """Who comes quietly is told where somebody has asked since, and was told that nobody is there."""
+        sender, other = await self.nodes(2)
+        users, watchers = ("#server-to-user-ann", "#server-to-user-bob"), "#watchlist-ann"
+        await other.adapter.bus.watch("1", watchers)
+        await self.settle()
+        came = Envelope("1", watchers, [(b"came", None)])
+        for asked in (False, True):
+            for socket_id in ("1.1", "2.1"):
+                await sender.adapter.roster.join("1", users[0], socket_id)
+                await sender.adapter.bus.publish_while(came, users[0], occupied=True, quiet=True)
+                assert await other.adapter.bus.occupied("1", users) == [True, False]
+                await sender.adapter.roster.leave("1", users[0], socket_id)
+                if asked:
+                    assert await other.adapter.bus.occupied("1", users) == [False, False]
+        assert await other.adapter.bus.occupied("1", []) == []
+        await self.settle()
+        assert len(other.received) == 2
+
+    @awaited
     async def test_how_many_there_are(self) -> None:
         """All subscribers are told their number as it is in the roster; where nobody is, nobody is told."""
         nodes = sender, other = await self.nodes(2)

@@ -18,6 +18,17 @@ def refusal(client):
     return message["data"]["code"], message.get("channel"), message["data"]["message"]
 
 
+def signin_refusal(client):
+    """Give the code and the text of the pair that tells of a failed sign-in, and check that they agree."""
+    first, *_ = client.wire
+    assert client.wire.names() == ["signin_error", "error"]
+    client.wire.pop(0)
+    code, channel, text = refusal(client)
+    assert channel is None
+    assert first["data"] == {"type": "AuthError", "error": text, "status": 401}
+    return code, text
+
+
 def talkers(size, channel, app=APP):
     """Make clients that are on one channel, and forget what they read so far."""
     node = Node()
@@ -263,7 +274,7 @@ def test_a_user_nobody_can_know(user_data):
     client = node.connect()
     auth = client.auth(f"{client.socket_id}::user::{user_data}")
     client.say("pusher:signin", {"auth": auth, "user_data": user_data})
-    code, _, text = refusal(client)
+    code, text = signin_refusal(client)
     assert code == 4009
     assert text.startswith("user_data")
     assert client.connection.user is None
@@ -274,7 +285,7 @@ def test_a_user_with_too_much_to_say():
     """A sign-in with a larger user_info than members may have is refused."""
     client = Node().connect()
     client.sign_in("ann", user_info="x" * 2047)
-    assert refusal(client)[0] == 4009
+    assert signin_refusal(client)[0] == 4009
 
 
 def test_a_sign_in_needs_its_signature():
@@ -287,14 +298,31 @@ def test_a_sign_in_needs_its_signature():
         "x",
     ):
         client.say("pusher:signin", {"auth": client.auth(text), "user_data": user_data})
-        code, _, message = refusal(client)
+        code, message = signin_refusal(client)
         assert code == 4009
         assert message.startswith("Invalid signature")
     client.say("pusher:signin", {"auth": "x", "user_data": user_data})
-    assert refusal(client)[2] == "Invalid format: auth must have the format key:signature"
-    client.say("pusher:signin", {"auth": "x:y"})
-    assert refusal(client)[0] is None
+    assert signin_refusal(client)[1] == "Invalid format: auth must have the format key:signature"
     assert client.connection.user is None
+
+
+@pytest.mark.parametrize("data", [{"user_data": '{"id":"ann"}'}, {"auth": "key:0"}])
+def test_a_sign_in_that_lacks_something(data):
+    """What an authentication endpoint has left out is a failed sign-in, not just a malformed message."""
+    node = Node()
+    client = node.connect()
+    client.say("pusher:signin", data)
+    code, text = signin_refusal(client)
+    assert code == 4009
+    assert text.endswith("must be a string")
+    assert node.told.of(MessageDropped) == [MessageDropped("1", "signin_refused")]
+
+
+def test_only_pusher_error_tells_of_sign_ins():
+    """On request failed sign-ins, too, are told by pusher:error alone."""
+    client = Node(options=Options(only_pusher_error=True)).connect()
+    client.say("pusher:signin", {"auth": "key:0", "user_data": "{}"})
+    assert refusal(client)[0] == 4009
 
 
 def test_signing_in_again():
@@ -306,7 +334,7 @@ def test_signing_in_again():
     assert client.wire.names() == ["signin_success"] * 2
     client.wire.clear()
     client.sign_in("bob")
-    assert refusal(client) == (4009, None, "Connection is already signed in as another user")
+    assert signin_refusal(client) == (4009, "Connection is already signed in as another user")
     node.event("e", "#server-to-user-ann")
     node.event("e", "#server-to-user-bob")
     assert [m["channel"] for m in client.wire] == ["#server-to-user-ann"]
@@ -316,7 +344,7 @@ def test_signing_in_may_be_switched_off():
     """An app without user authentication says so instead of letting clients wait."""
     client = Node().connect(App("1", "key", "secret", user_authentication=False))
     client.sign_in("ann")
-    code, _, text = refusal(client)
+    code, text = signin_refusal(client)
     assert code == 4009
     assert "user_authentication" in text
 

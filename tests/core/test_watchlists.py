@@ -136,8 +136,9 @@ def test_a_malformed_watchlist():
     """Where it counts, a watchlist that is none is refused with the sign-in."""
     client = Node().connect(WATCHED)
     client.sign_in("ann", watchlist="bob")
-    assert client.wire[0]["data"]["code"] == 4009
-    assert "watchlist" in client.wire[0]["data"]["message"]
+    (problem,) = client.wire.named("error")
+    assert problem["data"]["code"] == 4009
+    assert "watchlist" in problem["data"]["message"]
 
 
 @pytest.mark.parametrize(("size", "refused"), [(2, False), (3, True)])
@@ -199,14 +200,14 @@ def test_what_happens_while_the_roster_is_asked():
     """A transition that arrives before the roster's older answer is told after it."""
     clock = Clock()
     hub = Hub(clock)
-    adapter = LateAdapter(MemoryAdapter(hub), {"counts"})
+    adapter = LateAdapter(MemoryAdapter(hub), {"occupied"})
     here, there = Node(adapter, clock), Node(MemoryAdapter(hub), clock)
     ann = signed_in(here, "ann", "bob")
     adapter.questions[0].happen()  # bob is offline
     signed_in(there, "bob")
     turn(clock)
     assert told(ann) == []
-    adapter.answer("counts")
+    adapter.answer("occupied")
     assert told(ann) == [offline("bob"), online("bob")]
     signed_in(there, "bob").leave()
     for client in [c for c in there.registry.connections() if c.user]:
@@ -218,13 +219,13 @@ def test_what_happens_while_the_roster_is_asked():
 def test_lost_while_the_roster_is_asked():
     """Who is gone by then is sent nothing, and nothing is kept."""
     clock = InstantClock()
-    adapter = LateAdapter(MemoryAdapter(Hub(clock)), {"counts"})
+    adapter = LateAdapter(MemoryAdapter(Hub(clock)), {"occupied"})
     node = Node(adapter, clock)
     ann = signed_in(node, "ann", "bob")
     ann.leave()
     ann.wire.clear()
     signed_in(node, "bob")
-    adapter.answer("counts")
+    adapter.answer("occupied")
     assert ann.wire == []
     assert node.channels().keys() == {"#server-to-user-bob"}
 
@@ -232,12 +233,12 @@ def test_lost_while_the_roster_is_asked():
 def test_nothing_follows_the_end():
     """What was held back for a client is not sent after its connection was closed."""
     clock = InstantClock()
-    adapter = LateAdapter(MemoryAdapter(Hub(clock)), {"counts"})
+    adapter = LateAdapter(MemoryAdapter(Hub(clock)), {"occupied"})
     node = Node(adapter, clock)
     ann = signed_in(node, "ann", "bob")
     signed_in(node, "bob")
     ann.connection.end(ShuttingDown())
-    adapter.answer("counts")
+    adapter.answer("occupied")
     assert ann.wire.too_late == []
 
 

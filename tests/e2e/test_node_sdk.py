@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from served_apps import APP
 
@@ -78,6 +80,17 @@ def test_users(call, node, server, name):
     call("sendToUser", name, "news", {"x": 1})
     assert client.expect("news")["channel"] == f"#server-to-user-{name}"
     assert call("terminateUserConnections", name) == {}
+    assert client.close_code() == 4009
+
+
+@pytest.mark.parametrize("user", ["/api/users/7", "auth0|7", "Zoë K. #1?"])
+def test_any_user(call, server, name, user):
+    """Ids that the SDK does not encode by itself are reached as they are, and ended as encodeURIComponent has them."""
+    client, user = server.connect(), f"{user}-{name}"
+    client.sign_in(user)
+    call("sendToUser", user, "news", {})
+    assert client.expect("news")["channel"] == f"#server-to-user-{user}"
+    assert call("terminateUserConnections", quote(user, safe="")) == {}
     assert client.close_code() == 4009
 
 

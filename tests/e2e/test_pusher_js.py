@@ -271,6 +271,31 @@ def test_sign_in(js, connect, name):
     assert js.run("state", client="c") == "connected"
 
 
+def test_refused_sign_in(js, connect, server, name):
+    """The application hears of it by name, not only as an error of the connection."""
+    connect("a", user={"id": name})
+    js.run("sdk", appId=APP.id, key=APP.key, secret="wrong", port=server.port)
+    js.run("signin", client="a")
+    refused = js.event(client="a", heard="pusher:signin_error")["data"]
+    assert (refused["type"], refused["status"]) == ("AuthError", 401)
+    js.event(client="a", code=4009, problem=refused["error"])
+    assert js.run("state", client="a") == "connected"
+
+
+def test_presence_of_signed_in_users(js, connect, name):
+    """Without channel_data they join as who they are; pusher-js waits for the sign-in meanwhile."""
+    channel = f"presence-{name}"
+    for client in ("ann", "bob"):
+        connect(client, user={"id": client, "user_info": {"name": client.upper()}})
+        js.run("signin", client=client)
+        subscribe(js, client, channel)
+    members = js.run("members", client="bob", channel=channel)
+    assert members["me"] == {"id": "bob", "info": {"name": "BOB"}}
+    assert members["all"] == {"ann": {"name": "ANN"}, "bob": {"name": "BOB"}}
+    added = js.event(client="ann", channel=channel, event="pusher:member_added")
+    assert added["data"] == {"id": "bob", "info": {"name": "BOB"}}
+
+
 @pytest.mark.parametrize(
     ("key", "code"), [("unknown", 4001), ("disabled-key", 4003), ("tls-key", 4000)]
 )

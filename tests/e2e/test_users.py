@@ -128,9 +128,12 @@ def test_send_to_user_reaches_all_connections_and_nobody_else(server, name):
 
 
 def test_sign_in_where_it_is_off(server):
-    """The client is told 4009, and stays."""
+    """The client is told so and 4009, and stays."""
     client = server.connect(PLAIN)
     client.send("pusher:signin", {"auth": "x:y", "user_data": '{"id":"ann"}'})
+    problem = client.expect("pusher:signin_error")["data"]
+    assert problem["status"] == 401
+    assert "user_authentication" in problem["error"]
     assert client.expect("pusher:error")["data"]["code"] == 4009
     assert client.is_alive()
 

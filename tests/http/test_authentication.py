@@ -390,12 +390,16 @@ def test_a_path_below_the_prefix_that_nothing_matches(way):
     [
         ("/apps/1/channels/a%40b", "/apps/1/channels/a@b"),
         ("/apps/1/channels/a@b", "/apps/1/channels/a%40b"),
+        ("/apps/1/channels/a%20%C3%A9", "/apps/1/channels/a é"),
     ],
 )
 def test_a_path_that_was_encoded_on_the_way_is_recognized(came_as, made_for):
     """A path that came encoded and was signed decoded, or the other way round, is refused with a text that says so."""
     request = http("GET", signed("GET", came_as, as_path=made_for))
-    assert f"made for the path {made_for}" in unauthorized(Api().klein().ask(request))
+    text = unauthorized(Api().klein().ask(request))
+    assert f"made for the path {made_for}" in text
+    assert "percent-encode user ids" in text
+    assert "--path-prefix" not in text
 
 
 @given(st.text("abcXYZ019_-=@,.;", min_size=1, max_size=20), st.booleans())

@@ -42,6 +42,10 @@ def test_an_unknown_user_is_no_error():
         ("google-oauth2/1", "google-oauth2/1"),
         ("é%20", "%C3%A9%2520"),
         ("a#b?c", "a%23b%3Fc"),
+        ("/api/users/7", "%2Fapi%2Fusers%2F7"),
+        ("/api/users/7", "/api/users/7"),
+        ("a/", "a%2F"),
+        ("a\nb", "a%0Ab"),
     ],
 )
 def test_user_ids_are_decoded_once(user, written):
@@ -50,6 +54,14 @@ def test_user_ids_are_decoded_once(user, written):
     (client,) = signed_in(api, user)
     assert api.post(f"/apps/1/users/{written}/terminate_connections").status == 200
     assert client.wire.closed is not None
+    (client,) = signed_in(api, user)
+    assert api.post(f"/users/{written}/terminate_connections").status == 200
+    assert client.wire.closed is not None
+
+
+def test_there_is_no_user_without_an_id():
+    """Nobody's connections are not ended."""
+    assert Api().post("/apps/1/users//terminate_connections").status == 404
 
 
 def test_the_path_of_the_python_library():

@@ -13,6 +13,7 @@ from txpusher.errors import (
     InvalidChannel,
     InvalidMessage,
     PresenceChannelFull,
+    SigninRefused,
     SubscriptionRefused,
     UnknownApp,
 )
@@ -184,6 +185,13 @@ WIRE = {
         (
             r'{"event":"pusher:signin_success",'
             r'"data":{"user_data":"{\"id\":\"7\", \"user_info\":{\"name\":\"A\"}}"}}'
+        ),
+    ),
+    "signin_error": (
+        codec.signin_error(SigninRefused('"no"')),
+        (
+            r'{"event":"pusher:signin_error",'
+            r'"data":{"type":"AuthError","error":"\"no\"","status":401}}'
         ),
     ),
     "subscription_error": (
@@ -369,6 +377,19 @@ UNDERSTOOD = [
         r'{"event":"pusher:signin","data":"{\"auth\":\"k:s\",\"user_data\":\"x\"}"}',
         Signin("k:s", "x"),
     ),
+    ('{"event":"pusher:signin","data":{}}', Signin(problem="pusher:signin: auth must be a string")),
+    (
+        '{"event":"pusher:signin","data":{"auth":null,"user_data":"x"}}',
+        Signin(problem="pusher:signin: auth must be a string"),
+    ),
+    (
+        '{"event":"pusher:signin","data":{"auth":"k:s"}}',
+        Signin(problem="pusher:signin: user_data must be a string"),
+    ),
+    (
+        '{"event":"pusher:signin","data":{"auth":"k:s","user_data":{"id":"7"}}}',
+        Signin(problem="pusher:signin: user_data must be a string"),
+    ),
     (
         '{"event":"client-x","channel":"private-c","data":{"who": "7"}}',
         ClientEvent("client-x", "private-c", '{"who":"7"}'),
@@ -462,19 +483,7 @@ REFUSED = [
     (b'{"event":"pusher:unsubscribe","data":{}}', "pusher:unsubscribe: channel must be a string"),
     (b'{"event":"pusher:unsubscribe","data":"{"}', "pusher:unsubscribe: data is not JSON: "),
     (b'{"event":"pusher:signin"}', f"pusher:signin: {OBJECT}"),
-    (b'{"event":"pusher:signin","data":{}}', "pusher:signin: auth must be a string"),
-    (
-        b'{"event":"pusher:signin","data":{"auth":null,"user_data":"x"}}',
-        "pusher:signin: auth must be a string",
-    ),
-    (
-        b'{"event":"pusher:signin","data":{"auth":"k:s"}}',
-        "pusher:signin: user_data must be a string",
-    ),
-    (
-        b'{"event":"pusher:signin","data":{"auth":"k:s","user_data":{"id":"7"}}}',
-        "pusher:signin: user_data must be a string",
-    ),
+    (b'{"event":"pusher:signin","data":"x"}', "pusher:signin: data is not JSON: "),
     (b'{"event":"client-x","data":{}}', "client-x: channel must be a string"),
     (b'{"event":"client-x","channel":1,"data":{}}', "client-x: channel must be a string"),
     (b'{"event":"client-x","channel":null,"data":{}}', "client-x: channel must be a string"),

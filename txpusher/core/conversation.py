@@ -2,7 +2,7 @@
 
 Source: "Pusher docs: Channels protocol". Whatever a client does wrong is a `PusherError` here; failed subscriptions are
 told twice, as ``pusher:subscription_error`` on the channel, which pusher-js and Laravel Echo bind to, and as
-``pusher:error``, as Pusher does.
+``pusher:error``, as Pusher does. So are failed sign-ins, as ``pusher:signin_error``.
 """
 
 from __future__ import annotations
@@ -109,11 +109,28 @@ async def _unsubscribe(connection: Connection, message: Unsubscribe) -> None:
 
 
 async def _sign_in(connection: Connection, message: Signin) -> None:
+    try:
+        user = _proved_user(connection, message)
+    except SigninRefused as problem:
+        if not connection.registry.options.only_pusher_error:
+            connection.send(codec.signin_error(problem))
+        connection.refuse(problem)
+        return
+    await users.sign_in(connection, user)
+    authorized(connection)
+    connection.send(codec.signin_success(message.user_data))
+    if connection.app.watchlist_events:
+        await _watch(connection, user)
+
+
+def _proved_user(connection: Connection, message: Signin) -> User:
     app = connection.app
     if not app.user_authentication:
         raise SigninRefused(
             "User authentication is not enabled for this app (app setting user_authentication)"
         )
+    if message.problem:
+        raise SigninRefused(message.problem)
     text = signatures.user_text(connection.socket_id, message.user_data)
     problem = signatures.authorization_problem(message.auth, app.key, app.secret, text)
     if problem:
@@ -121,11 +138,7 @@ async def _sign_in(connection: Connection, message: Signin) -> None:
     user = identities.signed_in_user(message.user_data, app.limits, watchlist=app.watchlist_events)
     if connection.user is not None and connection.user.id != user.id:
         raise SigninRefused("Connection is already signed in as another user")
-    await users.sign_in(connection, user)
-    authorized(connection)
-    connection.send(codec.signin_success(message.user_data))
-    if app.watchlist_events:
-        await _watch(connection, user)
+    return user
 
 
 async def _watch(connection: Connection, user: User) -> None:

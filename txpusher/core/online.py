@@ -6,7 +6,8 @@ be told is remembered with what the roster could not be told.
 
 Where users may be away for a moment, the node that the last connection has left waits. Others may wait for the same
 user since an earlier time; those have nothing to tell, and know it by the note that each return leaves. The note goes
-when anybody has told that the user is offline: so who returns to a node that waited knows whether that was told.
+when anybody is told that the user is offline, also a watcher who comes meanwhile: so the node that a user returns to,
+whichever it is, knows whether that was told.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ async def came_online(registry: ChannelRegistry, app: App, place: Place) -> None
         away.cancel()
     if app.watchlist_events:
         try:
-            await tell(registry, app.id, user_id, online=True, quiet=away is not None)
+            await tell(
+                registry, app.id, user_id, online=True, quiet=registry.options.watchlist_delay > 0
+            )
         except ServiceUnavailable as error:
             # The roster knows of it; what follows is told as if its answer had been lost.
             registry.outage.join(place, None, Unanswered(error.message))

@@ -48,7 +48,7 @@ class Options(NamedTuple):
 
     Args:
         activity_timeout: seconds of silence, as announced to clients.
-        only_pusher_error: tell failed subscriptions by ``pusher:error`` alone.
+        only_pusher_error: tell failed subscriptions and sign-ins by ``pusher:error`` alone.
         watchlist_delay: seconds a user may be away before watchers are told.
         adapter_required: refuse to publish while the other nodes cannot be reached.
     """

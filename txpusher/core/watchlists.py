@@ -65,11 +65,10 @@ async def _online(registry: ChannelRegistry, app_id: str, user_ids: Sequence[str
     """Tell of each user whether it is signed in anywhere; while the roster is away, whether it is here."""
     names = [user_channel(user_id) for user_id in user_ids]
     try:
-        counts = await registry.adapter.roster.counts(app_id, names)
+        return await registry.adapter.bus.occupied(app_id, names)
     except ServiceUnavailable:
         channels = registry.apps[app_id].channels
         return [name in channels and bool(channels[name].subscribers) for name in names]
-    return [count.subscriptions > 0 for count in counts]
 
 
 async def unwatch(connection: Connection) -> None:

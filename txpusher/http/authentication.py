@@ -120,7 +120,7 @@ class Authenticator:
             if matches(path):
                 raise Unauthorized(
                     f"Invalid signature: it was made for the path {path} and the request came as "
-                    f"{request.path}; a proxy in between changes it (option --path-prefix)"
+                    f"{request.path}; {_why_other(path, request.path)}"
                 )
         text = signatures.request_text(request.method, request.path, query)
         raise Unauthorized(
@@ -147,6 +147,15 @@ def _check_body(given: dict[str, str], body: bytes) -> None:
 def _other_side_of_proxy(path: str, prefix: str) -> str:
     other = without_prefix(path, prefix)
     return prefix + path if other == path else other
+
+
+def _why_other(signed: str, path: str) -> str:
+    if unquote(signed) == unquote(path):
+        return (
+            "percent-encode user ids and channel names before signing, as some SDKs do not, "
+            "or keep a proxy in between from decoding them"
+        )
+    return "a proxy in between changes it (option --path-prefix)"
 
 
 def _likely_paths(request: ApiRequest) -> Iterator[str]:

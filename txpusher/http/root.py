@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from werkzeug.exceptions import NotFound as NoRoute
+from werkzeug.routing import BaseConverter
 
 from txpusher import errors
 from txpusher.http.exchange import Answer
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from txpusher.http.users import Users
 
 
+class _UserId(BaseConverter):
+    """Takes any text: unlike a path, an id may begin with a slash, as ``/api/users/7`` does, and have line ends."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
+
+
 class Root:
     """The routes.
 
@@ -39,6 +47,7 @@ class Root:
     app = Klein()
     # Else //up would be redirected, and no API answers by redirecting.
     app.url_map.merge_slashes = False
+    app.url_map.converters["user_id"] = _UserId
 
     def __init__(
         self,
@@ -80,14 +89,14 @@ class Root:
             request, app_id, lambda app, call: self.channels.users(app, call, channel)
         )
 
-    @app.route("/apps/<app_id>/users/<path:user_id>/terminate_connections", methods=["POST"])
+    @app.route("/apps/<app_id>/users/<user_id:user_id>/terminate_connections", methods=["POST"])
     def _terminate(self, request: IRequest, app_id: str, user_id: str) -> Deferred[bytes]:
         return self._signed(
             request, app_id, lambda app, call: self.users.terminate(app, call, user_id)
         )
 
     # The path that pusher-http-python sends: it forgets /apps/{id}.
-    @app.route("/users/<path:user_id>/terminate_connections", methods=["POST"])
+    @app.route("/users/<user_id:user_id>/terminate_connections", methods=["POST"])
     def _terminate_by_key(self, request: IRequest, user_id: str) -> Deferred[bytes]:
         return self._signed(
             request, None, lambda app, call: self.users.terminate(app, call, user_id)

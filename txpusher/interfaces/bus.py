@@ -57,10 +57,18 @@ class Bus(Protocol):
             occupied: whether it has to have subscriptions, or to have none.
             within: seconds for which it has been vacant: nobody is told then, if this was called since to tell that it
                 is occupied.
-            quiet: tell nobody that it is occupied, unless they have been told since that it is vacant.
+            quiet: tell nobody that it is occupied, unless anybody has been told since that it is vacant, by this or by
+                the answer of `occupied`.
 
         Raises:
             ServiceUnavailable: it was not published, or nobody knows whether it was.
+        """
+
+    async def occupied(self, app_id: str, channels: Sequence[str]) -> list[bool]:
+        """Look which channels are occupied, for somebody who is told so: that the others are vacant counts as told.
+
+        Raises:
+            ServiceUnavailable: nobody knows now.
         """
 
     async def publish_count(self, app_id: str, channel: str) -> int:

@@ -2,7 +2,8 @@
 
 Source: "Pusher docs: Channels protocol". The rule that bites is double encoding: ``data`` of channel events,
 ``connection_established``, ``subscription_succeeded``, member and count events is JSON text inside a JSON string;
-``data`` of ``pusher:error``, ``subscription_error``, ``signin_success`` is an object, as official clients read it.
+``data`` of ``pusher:error``, ``subscription_error``, ``signin_success``, ``signin_error`` and ``watchlist_events`` is
+an object, as official clients read it.
 
 A frame is built once and written to any number of sockets: a server's frames are not masked, so the bytes are
 the same for everybody.
@@ -15,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from txpusher.errors import InvalidMessage, PusherError, SubscriptionRefused
+from txpusher.errors import InvalidMessage, PusherError, SigninRefused, SubscriptionRefused
 from txpusher.model import PresenceMember
 from txpusher.protocol.messages import (
     ClientEvent,
@@ -131,7 +132,10 @@ def _unsubscribe(data: object) -> Unsubscribe:
 def _signin(data: object) -> Signin:
     event = "pusher:signin"
     fields = _fields(event, data)
-    return Signin(_text(event, fields, "auth"), _text(event, fields, "user_data"))
+    try:
+        return Signin(_text(event, fields, "auth"), _text(event, fields, "user_data"))
+    except InvalidMessage as error:
+        return Signin(problem=error.message)
 
 
 _READERS: dict[str, Callable[[object], ClientMessage]] = {
@@ -185,8 +189,16 @@ def error(problem: PusherError, channel: str | None = None) -> bytes:
 
 def subscription_error(problem: SubscriptionRefused, channel: str) -> bytes:
     """Frame ``pusher:subscription_error``, the event pusher-js and Laravel Echo bind to."""
-    data = {"type": problem.type, "error": problem.message, "status": problem.status}
-    return _on_channel(b"pusher:subscription_error", channel, _json(data))
+    return _on_channel(b"pusher:subscription_error", channel, _json(_refusal(problem)))
+
+
+def signin_error(problem: SigninRefused) -> bytes:
+    """Frame ``pusher:signin_error``, in the shape in which pusher-js tells of a sign-in that it could not ask for."""
+    return frame(_json({"event": "pusher:signin_error", "data": _refusal(problem)}))
+
+
+def _refusal(problem: SubscriptionRefused | SigninRefused) -> dict[str, Any]:
+    return {"type": problem.type, "error": problem.message, "status": problem.status}
 
 
 def subscription_succeeded(channel: str) -> bytes:

@@ -31,10 +31,11 @@ class Unsubscribe(NamedTuple):
 
 
 class Signin(NamedTuple):
-    """``pusher:signin``; ``user_data`` is the JSON text that was signed."""
+    """``pusher:signin``; ``user_data`` is the JSON text that was signed, ``problem`` what is wrong with the message."""
 
-    auth: str
-    user_data: str
+    auth: str = ""
+    user_data: str = ""
+    problem: str | None = None
 
 
 class ClientEvent(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from txpusher.interfaces import Envelope
@@ -62,6 +62,15 @@ class MemoryBus:
             return
         for bus in hub.buses:
             bus._take(envelope)  # noqa: SLF001
+
+    async def occupied(self, app_id: str, channels: Sequence[str]) -> list[bool]:
+        """See `txpusher.interfaces.Bus`."""
+        counts = await self._hub.roster.counts(app_id, channels)
+        found = [bool(there.subscriptions) for there in counts]
+        for channel, is_there in zip(channels, found, strict=True):
+            if not is_there:
+                self._hub.came.pop((app_id, channel), None)
+        return found
 
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""

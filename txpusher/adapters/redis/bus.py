@@ -7,7 +7,7 @@ has come back, and whenever a later one does not, the bus counts as deaf.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
-from txpusher.adapters.redis.scripts import GONE, NUMBER, STILL
+from txpusher.adapters.redis.scripts import GONE, NUMBER, OCCUPIED, STILL
 from txpusher.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class RedisBus:
         which = place(envelope.app_id, channel)
         how = int(within * 1000), int(quiet)
         await self._commands.run(STILL, which, int(occupied), where, message, *how)
+
+    async def occupied(self, app_id: str, channels: Sequence[str]) -> list[bool]:
+        """See `txpusher.interfaces.Bus`."""
+        places = [place(app_id, channel) for channel in channels]
+        return [bool(there) for there in await self._commands.run(OCCUPIED, *places)]
 
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""

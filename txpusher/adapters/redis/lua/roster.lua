@@ -12,7 +12,7 @@
 --                     does not come back by then is reaped again
 --   reaped:<node>     hash: survivor -> what it took away of this dead node and has not told yet (MessagePack)
 --   came:<place>      when somebody last came to a user's channel on which nobody was, in milliseconds; it is there until
---                     the watchers are told that the user is offline
+--                     any watcher is told that the user is offline
 --   heard             when any node gave its last sign of life, in the same milliseconds
 
 local P = ARGV[1]
