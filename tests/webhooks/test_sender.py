@@ -82,6 +82,23 @@ def test_the_bytes():
     assert wire.outcome == [None]
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://127.0.0.1:9", b"/"),
+        ("http://127.0.0.1:9?token=t", b"/?token=t"),
+        ("http://127.0.0.1:9/a;b=c?d=%7E&e=[1]", b"/a;b=c?d=%7E&e=[1]"),
+        ("http://127.0.0.1:9/?", b"/"),
+        ("http://127.0.0.1:9/a#part", b"/a"),
+    ],
+)
+def test_the_address(url, asked):
+    """What is asked for is what the address says, and begins with a slash."""
+    wire = RequestWire(REQUEST._replace(url=url))
+    wire.connect()
+    assert wire.written().startswith(b"POST " + asked + b" HTTP/1.1\r\n")
+
+
 def test_closing():
     """Closed, it keeps no connection and leaves no timer."""
     wire = RequestWire()

@@ -7,6 +7,7 @@ Redirects are not followed.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred, succeed
@@ -65,7 +66,7 @@ class Sender:
             headers.addRawHeader(name, value)
         try:
             # It may also raise at once, as on some host names.
-            asked = self._agent.request(b"POST", request.url.encode(), headers, _Body(request.body))
+            asked = self._agent.request(b"POST", _uri(request.url), headers, _Body(request.body))
             asked.addTimeout(request.timeout, self._clock, _no_answer)
             response = await asked
         except Exception as error:  # noqa: BLE001 - whatever it is, the receiver was not told
@@ -124,6 +125,12 @@ async def _thrown_away(response: IResponse, seconds: float, clock: Any) -> None:
     response.deliverBody(discard)
     discard.over.addTimeout(seconds, clock, lambda *_: None)
     await discard.over
+
+
+def _uri(url: str) -> bytes:
+    # Twisted asks for "?a=b" where an address has a query and no path before it.
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path or "/")).encode()
 
 
 def _no_answer(result: object, seconds: float) -> Failure:
