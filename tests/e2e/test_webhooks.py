@@ -390,6 +390,20 @@ def test_a_head_that_does_not_end(serve, hooks):
     wait_until(lambda: "takes webhooks again" in server.log, "its acceptance")
 
 
+def test_a_receiver_of_the_old_kind(serve):
+    with HookReceiver(version="HTTP/1.0") as hooks:
+        server = serve([target(hooks.url("?a=b"), "client_event")])
+        client = occupy(server, "private-a")
+        for number in range(30):
+            client.send("client-e", str(number), "private-a")
+        requests = hooks.got(30, "/")
+        assert [request.path for request in requests] == ["/?a=b"] * 30
+        assert [event["data"] for event in hooks.events("/")] == [str(n) for n in range(30)]
+        assert all(one.connection != other.connection for one, other in pairwise(requests))
+        labels = f'{{app_id="{SHOP.id}",kind="client_event"}}'
+        assert server.metrics()[f"webhooks_failed_total{labels}"] == 0
+
+
 def test_a_name_server_that_is_silent(serve, hooks, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SILENT_NAME_SERVER)
     slow = [target(f"http://{n}.slow.test/hook", "channel_occupied") for n in range(15)]
