@@ -54,7 +54,9 @@ def test_accepted(status):
     assert hook.requests == [(b"POST", b"/hook?token=t", REQUEST.body)]
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 304, 400, 401, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize(
+    "status", [300, 301, 302, 307, 308, 304, 400, 401, 404, 410, 429, 500, 503]
+)
 def test_not_accepted(status):
     """Anything else is none; and redirects are not followed."""
     hook = Hook(status, headers=((b"location", b"http://127.0.0.1:9/elsewhere"),))

@@ -30,6 +30,7 @@ from txpusher.outbox import Notice, Queue, Sweep
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.queue import Terms
 from txpusher.webhooks.relay import STRANGE_FOR
+from txpusher.webhooks.retrying import GIVE_UP_AFTER
 from txpusher.webhooks.sharing import EVERY
 
 TARGET = WebhookTarget("http://a.example/hook", tuple(KINDS))
@@ -180,6 +181,22 @@ def test_the_node_that_sends_dies():
     cluster.clock.pump([1.0] * int(LEASE + 2))
     assert numbers(cluster.sender) == ["1", "1", "2", "3"]
     assert len({request.body for request in cluster.sender.requests}) == 3
+
+
+def test_an_event_ages_in_the_outbox():
+    """The time that an event waited for another node counts: it is given up as old as on one node."""
+    cluster = Cluster(1, sender=StandInSender(*["500"] * 100))
+    (one,) = cluster.nodes
+    one.tell(said(1))
+    cluster.run()
+    one.die()
+    cluster.clock.advance(GIVE_UP_AFTER - 100)
+    two = cluster.node("two")
+    cluster.run(99)
+    assert WebhookDropped("1", "client_event", "expired") not in two.told
+    # The pause that is under way may be a minute.
+    cluster.run(61)
+    assert two.told.count(WebhookDropped("1", "client_event", "expired")) == 1
 
 
 def test_a_claim_is_lost():
