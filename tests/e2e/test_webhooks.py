@@ -36,6 +36,17 @@ def getaddrinfo(host, *args, **more):
 socket.getaddrinfo = getaddrinfo
 """
 
+OTHER_NAME = """
+import socket
+
+ask = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **more):
+    return ask("127.0.0.1" if host == "other.test" else host, *args, **more)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
 
 @pytest.fixture
 def hooks():
@@ -514,6 +525,18 @@ def test_a_certificate_that_nobody_vouches_for(serve, certificate):
         server = serve(targets, "--drain", "1")
         occupy(server, "a")
         wait_until(lambda: "does not take webhooks: TLS: " in server.log, "a refusal")
+        assert hooks.requests == []
+
+
+def test_a_certificate_of_another_host(serve, certificate, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(OTHER_NAME)
+    with HookReceiver(certificate=certificate) as hooks:
+        env = {"SSL_CERT_FILE": str(certificate[1]), "PYTHONPATH": str(tmp_path)}
+        targets = [target(hooks.url(host="other.test"), "channel_occupied")]
+        server = serve(targets, "--drain", "1", env=env)
+        occupy(server, "a")
+        problem = "does not take webhooks: TLS: its certificate is for another host"
+        wait_until(lambda: problem in server.log, "a refusal")
         assert hooks.requests == []
 
 

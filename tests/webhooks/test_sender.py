@@ -4,6 +4,7 @@ import ssl
 
 import pytest
 from OpenSSL import SSL
+from service_identity import VerificationError
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -219,6 +220,10 @@ def wrapped(kind, error):
                 SSL.Error([("SSL routines", "", "certificate verify failed")]),
             ),
             "TLS: certificate verify failed",
+        ),
+        (
+            wrapped(ResponseNeverReceived, VerificationError(errors=["secret"])),
+            "TLS: its certificate is for another host",
         ),
         (SSL.SysCallError(-1, "Unexpected EOF"), "SysCallError"),
         (ssl.SSLError("secret"), "SSLError"),

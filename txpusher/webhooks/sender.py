@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from OpenSSL.SSL import Error as TLSError
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import TimeoutError as NoAnswer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
 
 MOST_OF_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read for the sake of the connection; a longer one ends it."""
+_WORDS: dict[type[Exception], str] = {
+    NoAnswer: "no answer in time",
+    HeadTooLong: "the head of its answer is too long",
+    TooManyLookups: "too many hosts are being looked up",
+    VerificationError: "TLS: its certificate is for another host",
+}
 
 
 class Sender:
@@ -139,13 +146,10 @@ def _no_answer(result: object, seconds: float) -> Failure:
 
 def _in_words(error: BaseException) -> str:
     # The texts of errors may quote what they were about; their classes do not.
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
     match error:
-        case NoAnswer():
-            return "no answer in time"
-        case HeadTooLong():
-            return "the head of its answer is too long"
-        case TooManyLookups():
-            return "too many hosts are being looked up"
         case ResponseFailed() | RequestTransmissionFailed():
             return ", ".join(_in_words(reason.value) for reason in error.reasons)
         case TLSError(args=(list(problems), *_)):
