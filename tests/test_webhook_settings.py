@@ -240,6 +240,10 @@ def test_what_is_missing(missing):
             {"filter": {"channel_prefix": "a", "channel_name_starts_with": "b"}},
             "filter: channel_name_starts_with",
         ),
+        (
+            {"channel_prefix": "a", "filter": {"channelNameStartsWith": "b"}},
+            "filter: channelNameStartsWith",
+        ),
         ({"headers": "X-A: hidden"}, "headers"),
         ({"headers": 5}, "headers"),
         ({"headers": ["hidden"]}, "headers"),
@@ -288,6 +292,18 @@ def test_no_lambda(nothing):
         (
             {"url": "http://ann:hidden@a"},
             "a name and password do not work here; send them by headers",
+        ),
+        (
+            {"url": "http://a.example:70000"},
+            "expected an address with http:// or https://, a host and perhaps a port",
+        ),
+        (
+            {"url": "http://ä.example/"},
+            "spaces and letters beyond ASCII have to be written as %20 and the like, in a host as xn--",
+        ),
+        (
+            {"channel_prefix": "a", "filter": {"channel_prefix": "b"}},
+            "stands beside the filter, too",
         ),
         ({"event_type": []}, "there is no such setting; did you mean event_types?"),
         (

@@ -82,7 +82,10 @@ def _target(item: object, where: str, references: bool) -> WebhookTarget:
 def _from_table(table: Mapping[str, Any], where: str, references: bool) -> WebhookTarget:
     given = in_our_words(table, WEBHOOK_SPELLINGS, where)
     if "filter" in given:
-        given |= _filter(given.pop("filter")[1], where)
+        parts = _filter(given.pop("filter")[1], where)
+        for name in parts.keys() & given.keys():
+            raise ConfigError(f"{where}: {parts[name][0]}", "stands beside the filter, too")
+        given |= parts
     for name, (written, value) in given.items():
         if name in _ELSEWHERE and value:
             raise ConfigError(f"{where}: {written}", "AWS Lambda cannot be called; give it a URL")
@@ -156,8 +159,15 @@ def _check_url(url: str, where: str) -> None:
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigError(where, "expected an address that begins with http:// or https://")
+    if not usable:
+        raise ConfigError(
+            where, "expected an address with http:// or https://, a host and perhaps a port"
+        )
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(
+            where,
+            "spaces and letters beyond ASCII have to be written as %20 and the like, in a host as xn--",
+        )
     if not _is_host(parts.hostname or ""):
         raise ConfigError(
             where,

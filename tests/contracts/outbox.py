@@ -160,6 +160,21 @@ class OutboxContract(Contract):
         assert (await one.beat((), NOWHERE)).due == [USER]
 
     @awaited
+    async def test_a_node_dies_before_it_looks(self) -> None:
+        """Who is due is one node's business for as long as a claim holds, and then another one's."""
+        one, two = await self.boxes(2)
+        await self.come(ROOMS)
+        await self.ask(one, ROOMS)
+        await self.go(ROOMS)
+        await self.ask(one, ROOMS)
+        await self.wait(DELAY + 0.05)
+        # No sweep is to find it: they look at another app.
+        assert (await one.beat((), Sweep("2"))).due == [ROOMS]
+        assert (await two.beat((), Sweep("2"))).due == []
+        await self.wait(self.lease + 0.05)
+        assert (await two.beat((), Sweep("2"))).due == [ROOMS]
+
+    @awaited
     async def test_forgetting(self) -> None:
         """What receivers of an app were told is forgotten when it has none; those of others are not."""
         (one,) = await self.boxes(1)
@@ -203,6 +218,7 @@ class OutboxContract(Contract):
         assert [event.id for event in again[:2]] == [event.id for event in first]
         more = await one.pull(QUEUE, [event.id for event in first], first[-1].id, 2)
         assert [event.text for event in more.events] == ["2", "3"]
+        assert (await one.beat([QUEUE], NOWHERE)).lengths == {QUEUE: {"client_event": 4}}
         assert (await one.pull(QUEUE, (), b"", 0)).events in ((), [])
         rest = (await one.pull(QUEUE, [first[0].id], b"", 100)).events
         assert [event.text for event in rest] == ["2", "3", "4", "5"]

@@ -56,12 +56,19 @@ class HookReceiver:
     Args:
         port: to listen on; a free one unless it has to be this one.
         certificate: private key and certificate, to speak TLS.
+        version: of HTTP; one that speaks 1.0 closes after every answer and does not say so.
 
     Attributes:
         requests: what came, oldest first.
     """
 
-    def __init__(self, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        certificate: tuple[Path, Path] | None = None,
+        version: str = "HTTP/1.1",
+    ) -> None:
+        self.version = version
         self.requests: list[Received] = []
         self._answers: dict[str, list[int | str]] = {}
         self._released = threading.Event()
@@ -136,7 +143,7 @@ class HookReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version = receiver.version
             # Head and body of an answer are two writes; the second one is not to wait for the client.
             disable_nagle_algorithm = True
 

@@ -36,6 +36,17 @@ def getaddrinfo(host, *args, **more):
 socket.getaddrinfo = getaddrinfo
 """
 
+OTHER_NAME = """
+import socket
+
+ask = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **more):
+    return ask("127.0.0.1" if host == "other.test" else host, *args, **more)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
 
 @pytest.fixture
 def hooks():
@@ -390,6 +401,20 @@ def test_a_head_that_does_not_end(serve, hooks):
     wait_until(lambda: "takes webhooks again" in server.log, "its acceptance")
 
 
+def test_a_receiver_of_the_old_kind(serve):
+    with HookReceiver(version="HTTP/1.0") as hooks:
+        server = serve([target(hooks.url("?a=b"), "client_event")])
+        client = occupy(server, "private-a")
+        for number in range(30):
+            client.send("client-e", str(number), "private-a")
+        requests = hooks.got(30, "/")
+        assert [request.path for request in requests] == ["/?a=b"] * 30
+        assert [event["data"] for event in hooks.events("/")] == [str(n) for n in range(30)]
+        assert all(one.connection != other.connection for one, other in pairwise(requests))
+        labels = f'{{app_id="{SHOP.id}",kind="client_event"}}'
+        assert server.metrics()[f"webhooks_failed_total{labels}"] == 0
+
+
 def test_a_name_server_that_is_silent(serve, hooks, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SILENT_NAME_SERVER)
     slow = [target(f"http://{n}.slow.test/hook", "channel_occupied") for n in range(15)]
@@ -500,6 +525,18 @@ def test_a_certificate_that_nobody_vouches_for(serve, certificate):
         server = serve(targets, "--drain", "1")
         occupy(server, "a")
         wait_until(lambda: "does not take webhooks: TLS: " in server.log, "a refusal")
+        assert hooks.requests == []
+
+
+def test_a_certificate_of_another_host(serve, certificate, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(OTHER_NAME)
+    with HookReceiver(certificate=certificate) as hooks:
+        env = {"SSL_CERT_FILE": str(certificate[1]), "PYTHONPATH": str(tmp_path)}
+        targets = [target(hooks.url(host="other.test"), "channel_occupied")]
+        server = serve(targets, "--drain", "1", env=env)
+        occupy(server, "a")
+        problem = "does not take webhooks: TLS: its certificate is for another host"
+        wait_until(lambda: problem in server.log, "a refusal")
         assert hooks.requests == []
 
 

@@ -52,12 +52,15 @@ def test_nothing():
 def test_counters_begin_at_0():
     """Every counter of a kind that a target wants is there from the start, and its queue is empty."""
     assert samples_of({("a", "client_event"): 0}) == {
-        (name, "a", "client_event"): 0
-        for name in (
-            "webhooks_sent_total",
-            "webhooks_failed_total",
-            "webhooks_retried_total",
-            "webhook_queue_length",
+        (name, "a", "client_event", *reason): 0
+        for name, *reason in (
+            ("webhooks_sent_total",),
+            ("webhooks_failed_total",),
+            ("webhooks_retried_total",),
+            ("webhooks_dropped_total", "expired"),
+            ("webhooks_dropped_total", "queue_full"),
+            ("webhooks_dropped_total", "adapter_away"),
+            ("webhook_queue_length",),
         )
     }
 

@@ -1,5 +1,6 @@
 """Connections to receivers in memory."""
 
+import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -27,6 +28,31 @@ def test_a_connection_is_used_again():
     wire.protocol.connectionLost(Failure(ConnectionDone()))
     wire.send()
     assert len(wire.reactor.tcpClients) == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "kept"),
+    [
+        (b"HTTP/1.1 200 OK", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: TE, Close", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: TE\r\nConnection: CLOSE", False),
+        (b"HTTP/1.0 200 OK", False),
+        (b"HTTP/1.0 204 No Content", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive", True),
+        (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive, close", False),
+    ],
+)
+def test_a_receiver_that_closes(head, kept):
+    """A connection is used again only when its receiver keeps it, also before its end is noticed."""
+    wire = RequestWire()
+    wire.connect()
+    wire.read(head + b"\r\nContent-Length: 2\r\n\r\nok")
+    assert wire.outcome == [None]
+    wire.send()
+    assert len(wire.reactor.tcpClients) == (1 if kept else 2)
+    assert wire.transport.disconnecting is not kept
 
 
 def test_no_line_per_connection():

@@ -8,7 +8,7 @@ from tests.doubles import RecordingObserver
 from tests.webhook_doubles import event
 from txpusher.core.occurrences import WebhookDropped, WebhookFailed, WebhookRetried, WebhookSent
 from txpusher.model import WebhookTarget
-from txpusher.webhooks.reporting import Reporter
+from txpusher.webhooks.reporting import QUIET_FOR, Reporter
 
 TARGET = WebhookTarget("https://a.example:8443/hook/secret?token=secret", ("client_event",))
 EVENTS = [event(1, 0.5), event(2, 1.0, "cache_miss")]
@@ -90,6 +90,16 @@ def test_a_line_per_overflow(reporter):
         reporter.relaxed()
         reporter.overflowed(EVENTS[0])
     assert len(logs) == 2
+    assert "the oldest events are lost" in lines(logs)[0][1]
+
+
+def test_a_line_a_minute(clock, reporter):
+    """A full queue that the nodes share is logged once a minute at most, and not counted here."""
+    with capturedLogs() as logs:
+        for _ in range(5):
+            reporter.shared_overflowed()
+            clock.advance(QUIET_FOR / 2)
+    assert len(logs) == 3
     assert "the oldest events are lost" in lines(logs)[0][1]
 
 

@@ -4,6 +4,7 @@ import ssl
 
 import pytest
 from OpenSSL import SSL
+from service_identity import VerificationError
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -54,7 +55,9 @@ def test_accepted(status):
     assert hook.requests == [(b"POST", b"/hook?token=t", REQUEST.body)]
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 304, 400, 401, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize(
+    "status", [300, 301, 302, 307, 308, 304, 400, 401, 404, 410, 429, 500, 503]
+)
 def test_not_accepted(status):
     """Anything else is none; and redirects are not followed."""
     hook = Hook(status, headers=((b"location", b"http://127.0.0.1:9/elsewhere"),))
@@ -80,6 +83,23 @@ def test_the_bytes():
     assert body == REQUEST.body
     wire.read(OK)
     assert wire.outcome == [None]
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://127.0.0.1:9", b"/"),
+        ("http://127.0.0.1:9?token=t", b"/?token=t"),
+        ("http://127.0.0.1:9/a;b=c?d=%7E&e=[1]", b"/a;b=c?d=%7E&e=[1]"),
+        ("http://127.0.0.1:9/?", b"/"),
+        ("http://127.0.0.1:9/a#part", b"/a"),
+    ],
+)
+def test_the_address(url, asked):
+    """What is asked for is what the address says, and begins with a slash."""
+    wire = RequestWire(REQUEST._replace(url=url))
+    wire.connect()
+    assert wire.written().startswith(b"POST " + asked + b" HTTP/1.1\r\n")
 
 
 def test_closing():
@@ -200,6 +220,10 @@ def wrapped(kind, error):
                 SSL.Error([("SSL routines", "", "certificate verify failed")]),
             ),
             "TLS: certificate verify failed",
+        ),
+        (
+            wrapped(ResponseNeverReceived, VerificationError(errors=["secret"])),
+            "TLS: its certificate is for another host",
         ),
         (SSL.SysCallError(-1, "Unexpected EOF"), "SysCallError"),
         (ssl.SSLError("secret"), "SSLError"),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from tests.doubles import now
 from tests.outbox_doubles import LEASE, HookedNode, OutboxHub
@@ -29,6 +30,7 @@ from txpusher.outbox import Notice, Queue, Sweep
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.queue import Terms
 from txpusher.webhooks.relay import STRANGE_FOR
+from txpusher.webhooks.retrying import GIVE_UP_AFTER
 from txpusher.webhooks.sharing import EVERY
 
 TARGET = WebhookTarget("http://a.example/hook", tuple(KINDS))
@@ -181,6 +183,22 @@ def test_the_node_that_sends_dies():
     assert len({request.body for request in cluster.sender.requests}) == 3
 
 
+def test_an_event_ages_in_the_outbox():
+    """The time that an event waited for another node counts: it is given up as old as on one node."""
+    cluster = Cluster(1, sender=StandInSender(*["500"] * 100))
+    (one,) = cluster.nodes
+    one.tell(said(1))
+    cluster.run()
+    one.die()
+    cluster.clock.advance(GIVE_UP_AFTER - 100)
+    two = cluster.node("two")
+    cluster.run(99)
+    assert WebhookDropped("1", "client_event", "expired") not in two.told
+    # The pause that is under way may be a minute.
+    cluster.run(61)
+    assert two.told.count(WebhookDropped("1", "client_event", "expired")) == 1
+
+
 def test_a_claim_is_lost():
     """A node that stood still leaves its queue to the one that has it by now."""
     cluster = Cluster(sender=StandInSender(late=True))
@@ -214,18 +232,25 @@ def test_an_outage():
 
 
 def test_a_long_outage():
-    """What there is no room for meanwhile is dropped and counted, the oldest first."""
+    """What there is no room for meanwhile is dropped and counted, the oldest first, and logged once."""
     cluster = Cluster(terms=Terms(0, 100, 3))
-    cluster.shared.away = True
-    cluster.nodes[0].tell(ChannelVacated("1", "a"), said(1), said(2), said(3), said(4))
-    cluster.run()
-    assert cluster.drops() == [
-        ("channel_vacated", "adapter_away"),
-        ("client_event", "adapter_away"),
-    ]
-    cluster.shared.away = False
-    cluster.clock.pump([1.0, 0, 0, 0, 0, 0])
-    assert numbers(cluster.sender) == ["2", "3", "4"]
+    for _ in range(2):
+        cluster.shared.away = True
+        with capturedLogs() as logs:
+            cluster.nodes[0].tell(ChannelVacated("1", "a"), said(1), said(2), said(3), said(4))
+            cluster.run()
+        assert cluster.drops() == [
+            ("channel_vacated", "adapter_away"),
+            ("client_event", "adapter_away"),
+        ]
+        assert [log["log_format"] for log in logs] == [
+            "Too many webhook events wait for the adapter to be back; the oldest are lost"
+        ]
+        cluster.shared.away = False
+        cluster.clock.pump([1.0, 0, 0, 0, 0, 0])
+        assert numbers(cluster.sender) == ["2", "3", "4"]
+        cluster.sender.requests.clear()
+        cluster.nodes[0].told.clear()
 
 
 def test_an_outage_while_something_is_sent():
@@ -268,9 +293,14 @@ def test_no_room():
     assert node.webhooks.health() == Health(ok=False, detail="webhook target 1 of app 1 is behind")
     assert node.webhooks.waiting()["1", "client_event"] == 4
     assert cluster.drops() == []
-    node.tell(said(4), said(5))
-    cluster.run(1)
+    with capturedLogs() as logs:
+        node.tell(said(4))
+        node.tell(said(5))
+        cluster.run(1)
     assert cluster.drops() == [("client_event", "queue_full")] * 2
+    assert [log["text"] for log in logs] == [
+        "is behind and its queue is full; the oldest events are lost"
+    ]
     cluster.sender.problems.clear()
     cluster.run(10)
     assert [body["events"][0]["data"] for body in map(json.loads, accepted(cluster))] == list(
@@ -316,9 +346,11 @@ def test_a_target_that_nobody_knows():
     cluster.run(STRANGE_FOR - 2)
     assert cluster.drops() == []
     assert len(cluster.shared.queues) == 1
-    cluster.run(4)
+    with capturedLogs() as logs:
+        cluster.run(4)
     assert cluster.drops() == [("client_event", "target_removed")]
     assert cluster.shared.queues == {}
+    assert [(log["number"], log["app_id"]) for log in logs] == [(1, "1")]
 
 
 def test_a_target_is_removed():
@@ -327,7 +359,9 @@ def test_a_target_is_removed():
     cluster = Cluster(app=both, sender=StandInSender(late=True))
     cluster.nodes[0].tell(said(1), said(2))
     cluster.run()
-    cluster.change(APP)
+    with capturedLogs() as logs:
+        cluster.change(APP)
+    assert [log["number"] for log in logs] == [2]
     assert cluster.drops() == [("client_event", "target_removed")] * 2
     assert len(cluster.shared.queues) == 1
     cluster.sender.answer()

@@ -24,6 +24,8 @@ COUNTERS: tuple[tuple[str, str, Callable[[MetricsObserver], _Numbers]], ...] = (
     ("webhooks_retried_total", "Webhook events sent again", lambda seen: seen.webhooks_retried),
 )
 """The name, what it counts, and where the numbers are."""
+LOSSES = ("expired", "queue_full", "adapter_away")
+"""Reasons that count from 0: Prometheus sees no increase in a series that begins with its first loss."""
 
 
 def webhook_metrics(
@@ -41,7 +43,9 @@ def webhook_metrics(
         yield families.counter(name, text, APP_KIND, samples.items())
     text = "Webhook events that are not sent any more"
     labels = (*APP_KIND, "reason")
-    yield families.counter("webhooks_dropped_total", text, labels, seen.webhooks_dropped.items())
+    none = {(*key, reason): 0 for key in waiting for reason in LOSSES}
+    lost = none | dict(seen.webhooks_dropped)
+    yield families.counter("webhooks_dropped_total", text, labels, lost.items())
     # A gauge must not vanish when a target does.
     lengths = dict.fromkeys(seen.webhooks_sent, 0) | dict(waiting)
     text = "Webhook events that wait or are under way"

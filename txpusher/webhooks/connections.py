@@ -4,7 +4,8 @@ They are kept shorter than receivers keep them: gunicorn closes after two second
 five, and a POST that meets the closing fails.
 
 twisted.web reads the head of an answer without a bound; here its bytes are counted until it is complete, with all the
-informational answers (103 and the like) that may come before it.
+informational answers (103 and the like) that may come before it. And it keeps every connection whose answer does not
+say exactly ``close``, so that the next request of all fails where a receiver speaks HTTP/1.0 or writes ``Close``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
-from twisted.web._newclient import HTTP11ClientProtocol
+from twisted.web._newclient import HTTP11ClientProtocol, HTTPClientParser
 from twisted.web.client import HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
@@ -42,6 +43,7 @@ class _Connection(HTTP11ClientProtocol):
     """One connection; requests go by it one after the other."""
 
     transport: Any
+    _currentRequest: Any
     _room = MOST_OF_HEAD
     _in_head = False
 
@@ -73,6 +75,22 @@ class _Connection(HTTP11ClientProtocol):
     def _head_is_over(self, result: T) -> T:
         self._in_head = False
         return result
+
+    def _finishResponse(self, rest: bytes) -> None:
+        if self._parser is not None and not _is_kept(self._parser):
+            self._currentRequest.persistent = False
+        super()._finishResponse(rest)
+
+
+def _is_kept(answer: HTTPClientParser) -> bool:
+    """Tell whether a receiver keeps the connection after this answer.
+
+    Source: RFC 9112, section 9.3.
+    """
+    written = answer.connHeaders.getRawHeaders(b"Connection", [])
+    words = {word.strip().lower() for line in written for word in line.split(b",")}
+    is_old = answer.response.version < (b"HTTP", 1, 1)
+    return b"close" not in words and (b"keep-alive" in words or not is_old)
 
 
 class _Factory(_HTTP11ClientFactory):

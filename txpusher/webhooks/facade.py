@@ -22,6 +22,7 @@ from txpusher.webhooks.event import WebhookEvent, write
 from txpusher.webhooks.kinds import KINDS
 from txpusher.webhooks.receiver import Surroundings
 from txpusher.webhooks.receivers import Receivers
+from txpusher.webhooks.reporting import lost_with_target
 from txpusher.webhooks.sharing import LOOKS, Sharing
 
 if TYPE_CHECKING:
@@ -155,12 +156,7 @@ class Webhooks:
     def _ended(self, app_id: str, receiver: Receiver, last: bool) -> None:
         if self._sharing is None:
             receiver.queue.end("target_removed")
-            if receiver.queue.left:
-                _log.warn(
-                    "{number} webhook events of app {app_id} are lost: their target is not configured any more",
-                    number=receiver.queue.left,
-                    app_id=app_id,
-                )
+            lost_with_target(app_id, receiver.queue.left)
         else:
             self._sharing.ended(app_id, receiver, last)
 

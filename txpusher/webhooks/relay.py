@@ -19,6 +19,7 @@ from txpusher.core.occurrences import WebhookDropped
 from txpusher.errors import ServiceUnavailable
 from txpusher.webhooks.background import run
 from txpusher.webhooks.event import WebhookEvent
+from txpusher.webhooks.reporting import lost_with_target
 
 if TYPE_CHECKING:
     from txpusher.core.occurrences import Occurrence
@@ -140,9 +141,11 @@ class Relay:
             await self._outbox.release([queue])
 
     async def _drop(self, queue: Queue) -> None:
-        for kind, number in (await self._outbox.drop(queue)).items():
+        dropped = await self._outbox.drop(queue)
+        for kind, number in dropped.items():
             for _ in range(number):
                 self._tell(WebhookDropped(queue.app_id, kind, "target_removed"))
+        lost_with_target(queue.app_id, sum(dropped.values()))
 
     # Events
 

@@ -7,6 +7,7 @@ the app, the target's position among the app's, and its host: paths, headers and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from txpusher.webhooks.event import WebhookEvent
 
 _log = Logger()
+
+QUIET_FOR = 60.0
+"""Seconds between two lines about a queue that the nodes share: none of them sees when it has room again."""
 
 
 class Reporter:
@@ -44,6 +48,7 @@ class Reporter:
         self._host = ""
         self._failing = False
         self._overflowing = False
+        self._quiet_until = -inf
 
     def name(self, target: WebhookTarget, position: int) -> None:
         """Say which target it is, and the how-manieth of its app."""
@@ -93,11 +98,21 @@ class Reporter:
         self.dropped([event], "queue_full")
         if not self._overflowing:
             self._overflowing = True
-            self._line(LogLevel.warn, "is behind and its queue is full; the oldest events are lost")
+            self._full()
+
+    def shared_overflowed(self) -> None:
+        """There was no room in the queue that the nodes share; what is lost is told by whoever put it there."""
+        now = self._clock.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_FOR
+            self._full()
 
     def relaxed(self) -> None:
         """There is room again."""
         self._overflowing = False
+
+    def _full(self) -> None:
+        self._line(LogLevel.warn, "is behind and its queue is full; the oldest events are lost")
 
     def _line(self, level: LogLevel, text: str) -> None:
         _log.emit(
@@ -107,4 +122,14 @@ class Reporter:
             host=self._host,
             app_id=self._app_id,
             text=text,
+        )
+
+
+def lost_with_target(app_id: str, number: int) -> None:
+    """Log how many events an app lost with a target that it has no more; says nothing when it is none."""
+    if number:
+        _log.warn(
+            "{number} webhook events of app {app_id} are lost: their target is not configured any more",
+            number=number,
+            app_id=app_id,
         )

@@ -7,8 +7,10 @@ Redirects are not followed.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from OpenSSL.SSL import Error as TLSError
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import TimeoutError as NoAnswer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
 
 MOST_OF_ANSWER = 64 * 1024
 """Bytes of an answer's body that are read for the sake of the connection; a longer one ends it."""
+_WORDS: dict[type[Exception], str] = {
+    NoAnswer: "no answer in time",
+    HeadTooLong: "the head of its answer is too long",
+    TooManyLookups: "too many hosts are being looked up",
+    VerificationError: "TLS: its certificate is for another host",
+}
 
 
 class Sender:
@@ -65,7 +73,7 @@ class Sender:
             headers.addRawHeader(name, value)
         try:
             # It may also raise at once, as on some host names.
-            asked = self._agent.request(b"POST", request.url.encode(), headers, _Body(request.body))
+            asked = self._agent.request(b"POST", _uri(request.url), headers, _Body(request.body))
             asked.addTimeout(request.timeout, self._clock, _no_answer)
             response = await asked
         except Exception as error:  # noqa: BLE001 - whatever it is, the receiver was not told
@@ -126,19 +134,22 @@ async def _thrown_away(response: IResponse, seconds: float, clock: Any) -> None:
     await discard.over
 
 
+def _uri(url: str) -> bytes:
+    # Twisted asks for "?a=b" where an address has a query and no path before it.
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path or "/")).encode()
+
+
 def _no_answer(result: object, seconds: float) -> Failure:
     return Failure(NoAnswer())
 
 
 def _in_words(error: BaseException) -> str:
     # The texts of errors may quote what they were about; their classes do not.
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
     match error:
-        case NoAnswer():
-            return "no answer in time"
-        case HeadTooLong():
-            return "the head of its answer is too long"
-        case TooManyLookups():
-            return "too many hosts are being looked up"
         case ResponseFailed() | RequestTransmissionFailed():
             return ", ".join(_in_words(reason.value) for reason in error.reasons)
         case TLSError(args=(list(problems), *_)):

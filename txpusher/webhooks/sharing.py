@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from twisted.logger import Logger
+
 from txpusher.core.occurrences import (
     ChannelOccupied,
     ChannelRestored,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Call, Clock
     from txpusher.outbox import Beat, Outbox, Told
     from txpusher.webhooks.receiver import Receiver
+
+_log = Logger()
 
 EVERY = 1.0
 """Seconds between two beats, less up to a tenth by chance."""
@@ -84,8 +88,9 @@ class Sharing:
         self._tell = tell
         self._receivers = receivers
         self._relay = Relay(outbox, clock, self._find, tell)
-        self._spool = Spool(outbox, clock, delay, room, self._told, self._dropped)
+        self._spool = Spool(outbox, clock, delay, room, self._told, self._no_room)
         self._sweep = Sweep()
+        self._losing = False  # as there is no room while the outbox is away
         self._call: Call | None = None
         self.lengths: Mapping[Queue, Mapping[str, int]] = {}
 
@@ -107,11 +112,27 @@ class Sharing:
             run(self._outbox.forget, app_id)
 
     def _told(self, told: Told) -> None:
+        self._losing = False
         for queue, kind in told.overflowed:
             self._tell(WebhookDropped(queue.app_id, kind, "queue_full"))
+        for queue in dict.fromkeys(queue for queue, _ in told.overflowed):
+            run(self._overflowed, queue)
         self._relay.claimed(told.claimed)
 
-    def _dropped(self, news: Look | Notice, reason: str = "adapter_away") -> None:
+    async def _overflowed(self, queue: Queue) -> None:
+        receiver = await self._find(queue)
+        if receiver is not None:
+            receiver.reporter.shared_overflowed()
+
+    def _no_room(self, news: Look | Notice) -> None:
+        self._dropped(news, "adapter_away")
+        if not self._losing:
+            self._losing = True
+            _log.warn(
+                "Too many webhook events wait for the adapter to be back; the oldest are lost"
+            )
+
+    def _dropped(self, news: Look | Notice, reason: str) -> None:
         notice = news.gone if isinstance(news, Look) else news
         for _ in notice.targets:
             self._tell(WebhookDropped(notice.app_id, notice.kind, reason))
