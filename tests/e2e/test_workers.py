@@ -291,16 +291,19 @@ def test_systemd(tmp_path):
             serves(server)
 
 
+def table(secret):
+    """Write a file of one app."""
+    return f'[[app]]\nid = "{APP.id}"\nkey = "{APP.key}"\nsecret = "{secret}"\n'
+
+
 def test_sighup(tmp_path, start):
     """All workers read their apps again."""
-    path = tmp_path / "apps.toml"
-    app = f'[[app]]\nid = "{APP.id}"\nkey = "{APP.key}"\nsecret = "{APP.secret}"\n'
-    path.write_text(app)
+    path, secret = tmp_path / "apps.toml", tmp_path / "secret"
+    secret.write_text("e2e-secret-old")
+    path.write_text(table(f"file:{secret}"))
     server = complete(start(*LONELY, "--apps", path.as_uri(), configured=True, env=HERE))
-    # With the time it had before: only who is told to looks into it.
-    before = path.stat()
-    path.write_text(f"{app}max_connections = 1\n")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Nobody looks at the secret who is not told to.
+    secret.write_text(APP.secret)
     os.kill(server.pid, signal.SIGHUP)
 
     def reloaded():
@@ -309,6 +312,24 @@ def test_sighup(tmp_path, start):
         return all(metrics[name.format(number)] == 1 for number in (1, 2))
 
     wait_until(reloaded, "a reload of both workers")
+    for _ in range(10):
+        assert server.api().get("/channels").status == 200
+
+
+def test_a_worker_that_cannot_come_back_at_once(tmp_path, start):
+    """One that dies while its apps are wrong comes back when they are mended, and serves whoever it accepts."""
+    path = tmp_path / "apps.toml"
+    path.write_text(table(APP.secret))
+    server = complete(start(*LONELY, "--apps", path.as_uri(), configured=True, env=HERE))
+    path.write_text("[[app]\n")
+    wait_until(lambda: server.get("/up").text == "DEGRADED", "a mistake that is seen")
+    os.kill(pids(server)[0], signal.SIGKILL)
+    wait_until(lambda: "another one is started in 2.0 s" in server.log, "a start that fails")
+    for _ in range(20):
+        server.connect()
+    path.write_text(table(APP.secret))
+    wait_until(lambda: server.metrics()["workers_up"] == 2, "both workers", 20)
+    spread(server)
 
 
 def test_a_replacement_that_cannot_start(tmp_path, start):
