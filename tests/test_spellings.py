@@ -72,7 +72,10 @@ def test_as_it_was_written():
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [(100, 102400), (0.5, 512), (0.001, 1), (True, True), ("100", "100"), ([], [])],
+    [
+        *((100, 102400), (0.5, 512), (0.001, 1), ("100", 102400), (" 0.5 ", 512)),
+        *((True, True), ("much", "much"), ("", ""), ("nan", "nan"), ("1e300", "1e300"), ([], [])),
+    ],
 )
 def test_kilobytes(written, read):
     """Kilobytes of 1024 become whole bytes; what is no number stays as it is, for whoever refuses it."""
@@ -82,7 +85,8 @@ def test_kilobytes(written, read):
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [(10_000, 10.0), (1, 0.001), (True, True), ("x", "x")]
+    ("written", "read"),
+    [(10_000, 10.0), (1, 0.001), ("10000", 10.0), ("1e3", 1.0), (True, True), ("x", "x")],
 )
 def test_milliseconds(written, read):
     """Milliseconds become seconds."""

@@ -20,15 +20,24 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _kilobytes(value: Any) -> Any:
-    return round(value * 1024) if _is_number(value) else value
+    number = _number(value)
+    return value if number is None else round(number * 1024)
 
 
 def _milliseconds(value: Any) -> Any:
-    return value / 1000 if _is_number(value) else value
+    number = _number(value)
+    return value if number is None else number / 1000
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGE
+def _number(value: Any) -> float | None:
+    """Give a number, which soketi also takes as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and abs(value) < _LARGE else None
 
 
 def _same(value: Any) -> Any:
@@ -40,6 +49,8 @@ Spellings = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 APP_SPELLINGS: Spellings = {
     "app_id": ("id", _same),
+    "app_key": ("key", _same),
+    "app_secret": ("secret", _same),
     "enable_client_messages": ("client_events", _same),
     "enable_user_authentication": ("user_authentication", _same),
     "enable_watchlist_events": ("watchlist_events", _same),
