@@ -29,7 +29,7 @@ class Database(NamedTuple):
         password: never appears in any.
         quote: stands around names in SQL.
         mark: stands for a parameter in SQL.
-        text: the type to cast ids to, which may be numbers.
+        text: the type to cast ids and keys to, which may be numbers.
         cut: ends a connection that another thread is waiting for.
     """
 
