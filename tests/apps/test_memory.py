@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contracts.app_store import NEWS, SHOP, AppStoreContract, answer
+from tests.contracts.app_store import NEWS, SHOP, AppStoreContract
 from txpusher.apps.memory import MemoryApps, create
 from txpusher.errors import ConfigError
 from txpusher.model import App, Limits
@@ -15,9 +15,11 @@ class TestMemoryApps(AppStoreContract):
         return MemoryApps(apps)
 
 
-def test_created_empty():
-    """The URL alone has no apps to give."""
-    assert list(answer(create("memory://", None, Limits()).all())) == []
+def test_created_by_url():
+    """The URL alone has no apps to give, and a server without any serves nobody."""
+    with pytest.raises(ConfigError, match=r"has no apps; name them by --app") as caught:
+        create("memory://", None, Limits())
+    assert caught.value.setting == "--apps"
 
 
 @pytest.mark.parametrize("twin", [App("1", "other", "x"), App("other", "shop-key", "x")])
