@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -345,6 +346,24 @@ def test_a_replacement_that_cannot_start(tmp_path, start):
     assert pids(server) == before
     assert client.is_alive()
     assert server.get("/up").text == "OK"
+
+
+def test_a_replacement_without_apps(tmp_path, start):
+    """A worker that knows no app, as the database is away, replaces none that does until it is back."""
+    path, away = tmp_path / "apps.db", tmp_path / "away.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE apps (id, key, secret)")
+        database.execute("INSERT INTO apps VALUES (?, ?, ?)", (APP.id, APP.key, APP.secret))
+    more = ("--apps", f"sqlite://{path}", "--drain", "1")
+    server = complete(start(*LONELY, *more, configured=True, env=HERE))
+    path.rename(away)
+    os.kill(server.pid, signal.SIGUSR2)
+    wait_until(lambda: "0 known ones go on" in server.log, "a new worker")
+    for _ in range(20):
+        server.connect()
+    away.rename(path)
+    wait_until(lambda: "All workers have been replaced" in server.log, "the end", 30)
+    spread(server)
 
 
 # -- how it is started
