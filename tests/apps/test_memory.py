@@ -1,5 +1,7 @@
 """Apps that are known from the start."""
 
+from dataclasses import fields
+
 import pytest
 
 from tests.contracts.app_store import NEWS, SHOP, AppStoreContract
@@ -13,6 +15,13 @@ class TestMemoryApps(AppStoreContract):
 
     def store(self, apps, tmp_path):
         return MemoryApps(apps)
+
+
+def test_the_apps_of_the_contract():
+    """One of them says something else than the default about every setting, so that a store cannot lose any."""
+    for said, usual in ((NEWS, SHOP), (NEWS.limits, Limits())):
+        for setting in fields(said):
+            assert getattr(said, setting.name) != getattr(usual, setting.name), setting.name
 
 
 def test_created_by_url():
