@@ -1,7 +1,7 @@
 """How other servers spell the settings of apps, so that their configuration files can be read as they are.
 
-soketi writes camel case, reads Pascal case as well, and has snake case in its SQL tables; sockudo and Reverb write
-snake case. Sizes are kilobytes of 1024 bytes there, and bytes here.
+soketi writes camel case, reads Pascal case as well, and has snake case in its SQL tables; sockudo writes snake case.
+Sizes are kilobytes of 1024 bytes there, and bytes here.
 """
 
 from __future__ import annotations

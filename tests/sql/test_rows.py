@@ -126,6 +126,14 @@ def test_limits(column, value, name, expected):
     assert getattr(row.app.limits, name) == expected
 
 
+def test_names_beside_names():
+    """Only id, key and secret are what they are called, in any case of letters; an app_id is somebody else's."""
+    others = {"app_id": 7, "AppKey": "k", "app_secret": "x"}
+    assert every({**others, **ONE}) == [Row("1", SHOP)]
+    large = {name.upper(): value for name, value in ONE.items()}
+    assert every({**others, **large}) == [Row("1", SHOP)]
+
+
 def test_mistakes():
     """A row that is wrong is told by its id and the setting, and without its secret; the others are read."""
     good, *bad = every(

@@ -20,6 +20,8 @@ from txpusher.spellings import APP_SPELLINGS, our_name
 from txpusher.sql.database import Database
 
 _SWITCHES = frozenset(name for name, kind in get_type_hints(App).items() if kind is bool)
+_NAMES = frozenset({"id", "key", "secret"})
+"""What columns are called that have to be there."""
 _BITS = {b"\0": False, b"\1": True}
 """What a BIT(1) of MySQL says."""
 
@@ -83,8 +85,10 @@ class RowReader:
         table = {}
         for column, value in zip(self._columns, values, strict=True):
             name = our_name(column, APP_SPELLINGS)
-            if name in APP_SETTINGS and value is not None:
-                table[column] = _plain(name, value)
+            # The statements name id and key as they are, so an app_id is somebody else's.
+            others = name in _NAMES and column.lower() != name
+            if name in APP_SETTINGS and value is not None and not others:
+                table[name if name in _NAMES else column] = _plain(name, value)
         app_id = str(table.get("id", f"in row {position}"))
         where = f"{self._table}: app"
         try:
