@@ -44,6 +44,17 @@ def test_a_store_that_never_changes():
         now(step)
 
 
+def test_half_a_store():
+    """A store that is to be started and lacks a method would stay unstarted without a word; it is refused."""
+
+    class Half(AppDirectory):
+        async def start(self, check, changed, reloaded):
+            raise AssertionError
+
+    with pytest.raises(ConfigError, match=r"--apps: .*not all of stop, reload and health"):
+        ServedApps(Half([SHOP]), fine)
+
+
 def test_a_store_that_changes():
     """What it tells is known, and told on."""
     store, changes, told = Changing([SHOP]), [], []

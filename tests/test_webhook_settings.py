@@ -112,7 +112,8 @@ def test_as_sockudo_writes_it():
 def test_json_text():
     """A text is a list in JSON, as tables of databases have it; an empty one is no target."""
     assert read_webhooks(json.dumps([TABLE, TABLE]), "webhooks") == (TARGET, TARGET)
-    assert read_webhooks("", "webhooks") == ()
+    for nothing in ("", "[]", "null"):
+        assert read_webhooks(nothing, "webhooks") == ()
 
 
 def test_targets_as_objects():

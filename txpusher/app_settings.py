@@ -1,7 +1,7 @@
 """How apps are written: ``ID:KEY:SECRET`` in one text, or a table with every setting of `App` and `Limits`.
 
 A table is flat: ``max_connections`` stands beside ``client_events``. Dashes are as good as underscores, and the
-spellings of soketi, sockudo and Reverb as good as ours (`txpusher.spellings`).
+spellings of soketi and sockudo as good as ours (`txpusher.spellings`).
 """
 
 from __future__ import annotations

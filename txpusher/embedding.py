@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from txpusher.interfaces import Adapter, AppStore, Health
     from txpusher.metrics.facade import Metrics
     from txpusher.model import App, Counts, Event, PresenceMember
+    from txpusher.served_apps import ServedApps
 
 
 class Embedded(Service):
@@ -30,6 +31,7 @@ class Embedded(Service):
     config: Config
     registry: ChannelRegistry
     _apps: AppStore
+    _served: ServedApps
     _adapter: Adapter
     _metrics: Metrics
 
@@ -79,8 +81,9 @@ class Embedded(Service):
         return Deferred.fromCoroutine(users.terminate(self.registry, app_id, user_id))
 
     def health(self) -> Health:
-        """Tell how what it needs to serve anybody is: its adapter."""
-        return self._adapter.health()
+        """Tell how what it needs to serve anybody is: its adapter and, as long as no app is known, its app store."""
+        adapter = self._adapter.health()
+        return self._served.health() if adapter.ok and not self._served.ids else adapter
 
     def metrics(self) -> Iterable[Metric]:
         """Give the metrics as they are now."""

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from txpusher.core.occurrences import AppsReloaded, Occurrence
 from txpusher.core.running import start
+from txpusher.errors import ConfigError
 from txpusher.interfaces import ChangingAppStore, Health
 
 if TYPE_CHECKING:
@@ -26,10 +27,15 @@ class ServedApps:
         check: raises ConfigError when apps may not be served.
 
     Raises:
-        ConfigError: those that are known from the start may not be.
+        ConfigError: those that are known from the start may not be, or the store is half a `ChangingAppStore`.
     """
 
     def __init__(self, store: AppStore, check: Callable[[Iterable[App]], None]) -> None:
+        if hasattr(store, "start") and not isinstance(store, ChangingAppStore):
+            raise ConfigError(
+                "--apps",
+                "the store has a start but not all of stop, reload and health, and would never be started",
+            )
         self._store = store
         self._check = check
         self._ids: dict[str, None] = {}

@@ -1,7 +1,7 @@
 """How other servers spell the settings of apps, so that their configuration files can be read as they are.
 
-soketi writes camel case, reads Pascal case as well, and has snake case in its SQL tables; sockudo and Reverb write
-snake case. Sizes are kilobytes of 1024 bytes there, and bytes here.
+soketi writes camel case, reads Pascal case as well, and has snake case in its SQL tables; sockudo writes snake case.
+Sizes are kilobytes of 1024 bytes there, and bytes here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from txpusher.errors import ConfigError
 
 _LARGE = 10**18  # and neither "inf" nor "nan" is smaller
-_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -32,8 +31,12 @@ def _milliseconds(value: Any) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = float(value)
+    """Give a number, which soketi also takes as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value if is_number and abs(value) < _LARGE else None
 
@@ -47,6 +50,8 @@ Spellings = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 APP_SPELLINGS: Spellings = {
     "app_id": ("id", _same),
+    "app_key": ("key", _same),
+    "app_secret": ("secret", _same),
     "enable_client_messages": ("client_events", _same),
     "enable_user_authentication": ("user_authentication", _same),
     "enable_watchlist_events": ("watchlist_events", _same),

@@ -60,9 +60,10 @@ def read_webhooks(
     """
     if isinstance(value, str):
         try:
-            value = json.loads(value or "[]")
+            value = json.loads(value or "null")
         except (ValueError, RecursionError) as error:
             raise ConfigError(where, f"is not JSON: {error}") from error
+        value = [] if value is None else value
     if not isinstance(value, (list, tuple)):
         raise ConfigError(where, "expected a list of targets (in TOML, tables [[app.webhooks]])")
     return tuple(

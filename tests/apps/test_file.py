@@ -110,10 +110,19 @@ def test_url_without_a_path(url):
     assert caught.value.setting == "--apps"
 
 
+@pytest.mark.parametrize("more", ["?ttl=60", "#2"])
+def test_url_with_more_than_a_path(more):
+    """What would be passed over in silence is refused, and how to write such a path is told."""
+    with pytest.raises(ConfigError, match=r"no parameters; .* %3F and # as %23") as caught:
+        create(f"file:///path/apps.toml{more}", None, Limits())
+    assert caught.value.setting == "--apps"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "apps.toml: has no app"),
+        (ONE + ONE.replace("[app]", "[apps]"), "apps.toml: apps: is app under another name"),
         ("[[app]]\nid = \n", r"apps.toml: is not TOML: .*line 2"),
         (
             ONE.replace("[[app]]", "[app]"),
@@ -179,6 +188,16 @@ def test_an_array_of_soketi(tmp_path):
         ),
         limits=Limits(max_client_events_per_second=None),
     )
+
+
+def test_the_words_of_pascal(tmp_path):
+    """The names that soketi has for what is in DynamoDB, and numbers as text, are read as well."""
+    app = {"AppId": "1", "AppKey": "shop-key", "AppSecret": "shop-secret", "MaxConnections": "5"}
+    app |= {"MaxEventPayloadInKb": "1", "Webhooks": "null"}
+    path = write(tmp_path / "apps.json", json.dumps([app]))
+    assert list(answer(read(path).all())) == [
+        replace(SHOP, limits=Limits(max_connections=5, max_event_size=1024))
+    ]
 
 
 # Changes

@@ -1,10 +1,12 @@
 """Apps in MySQL or MariaDB."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from twisted.internet.task import Clock
 
+from tests.contracts.app_store import SHOP
 from tests.contracts.sql_app_store import SqlAppStoreContract
 from tests.database_servers import MariaDB, served
 from txpusher.apps.mysql import create, database
@@ -31,6 +33,15 @@ class TestMariaDB(SqlAppStoreContract):
 
     def execute(self, statement, values=()):
         self.server.execute(statement, values)
+
+    def test_types_of_its_own(self):
+        """A switch may be a bit, and JSON may say that there is nothing."""
+        self.make(
+            "id INTEGER, `key` TEXT, secret TEXT, enabled BIT(1), tls_only BIT, webhooks JSON"
+        )
+        self.execute("INSERT INTO apps VALUES (1, 'shop-key', 'shop-secret', b'0', b'1', 'null')")
+        closed = replace(SHOP, enabled=False, tls_only=True)
+        assert self.started().heard.changes == [("1", closed)]
 
 
 def test_connection_arguments():

@@ -2,15 +2,17 @@
 
 import socket
 import sys
+from uuid import UUID
 
 import pytest
 from twisted.internet.task import Clock
 
+from tests.contracts.app_store import answer
 from tests.contracts.sql_app_store import SqlAppStoreContract
 from tests.database_servers import PASSWORD, PostgreSQL, served
 from txpusher.apps.postgresql import create, database
 from txpusher.errors import ConfigError
-from txpusher.model import Limits
+from txpusher.model import App, Limits
 from txpusher.sql.address import parse
 
 URL = "postgresql://ann:s%40cret@db.example:5433/shop?sslmode=require&sslrootcert=/ca.pem&table=x.apps"
@@ -45,6 +47,21 @@ class TestPostgreSQL(SqlAppStoreContract):
         store = self.started(self.database("own.apps"))
         (change,) = store.heard.changes
         assert change[1].allowed_origins == ("a.example", "b.example")
+
+    @pytest.mark.parametrize(
+        ("kind", "app_id", "key"),
+        [("uuid", str(UUID(int=1)), str(UUID(int=2))), ("bigint", "1", "2")],
+    )
+    def test_names_that_are_no_texts(self, kind, app_id, key):
+        """Id and key may be of any type, and who asks for what cannot be of it is a stranger like others."""
+        self.make(f"id {kind}, key {kind}, secret text")
+        store = self.started()
+        assert answer(store.by_key("nobody")) is None
+        self.insert({"id": app_id, "key": key, "secret": "s"})
+        app = App(app_id, key, "s")
+        assert answer(store.by_key(key)) == app
+        assert answer(store.by_id(app_id)) == app
+        assert store.health().ok
 
     def test_a_wrong_password(self):
         """A login that fails is told without the password."""

@@ -40,6 +40,7 @@ NEWS = App(
         max_backend_events_per_second=50,
         max_read_requests_per_second=20,
         max_client_events_per_second=None,
+        max_subscriptions=30,
         max_presence_members=None,
         max_presence_member_size=1024,
         max_user_id_length=20,

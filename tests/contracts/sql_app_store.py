@@ -186,6 +186,14 @@ class SqlAppStoreContract(AppStoreContract):
         assert answer(store.by_id("7")) == App("7", "key-7", "s")
         assert store.health().ok
 
+    def test_names_that_are_filled_up(self):
+        """A CHAR has blanks at its end in some databases, which are no part of a new app's id and key."""
+        columns = ("id", "key", "secret")
+        self.make(", ".join(f"{self.quoted(name)} CHAR(36)" for name in columns))
+        store = self.started()
+        self.insert(dict(zip(columns, ("1", "shop-key", "shop-secret"), strict=True)))
+        assert answer(store.by_key("shop-key")) == SHOP
+
     # Changes
 
     def test_a_new_app(self):

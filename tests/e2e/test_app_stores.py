@@ -209,6 +209,23 @@ def test_sqlite(store, sqlite):
     assert server.log.count("app '1': max_event_payload_in_kb: expected a whole number") == 1
 
 
+def test_sqlite_file_is_replaced(store, sqlite, tmp_path):
+    """The file that has the name now counts, and none at all is a database that is away."""
+    path, away = tmp_path / "apps.db", tmp_path / "away.db"
+    server = store(sqlite.url)
+    client = server.connect(FIRST)
+    path.rename(away)
+    wait_until(lambda: up(server) == (200, "DEGRADED"), "the file to be missed")
+    assert client.is_alive()
+    sqlite(TABLE.format(key="key"))
+    sqlite(*insert(SECOND, "?"))
+    assert client.close_code() == 4001
+    server.connect(SECOND)
+    away.replace(path)
+    wait_until(lambda: refused(server, SECOND) == 4001, "the first file")
+    server.connect(FIRST)
+
+
 def test_sqlite_without_a_file(store, tmp_path):
     server = store(f"sqlite://{tmp_path}/later.db")
     assert up(server) == (503, "ERROR")

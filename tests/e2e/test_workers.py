@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -291,16 +292,19 @@ def test_systemd(tmp_path):
             serves(server)
 
 
+def table(secret):
+    """Write a file of one app."""
+    return f'[[app]]\nid = "{APP.id}"\nkey = "{APP.key}"\nsecret = "{secret}"\n'
+
+
 def test_sighup(tmp_path, start):
     """All workers read their apps again."""
-    path = tmp_path / "apps.toml"
-    app = f'[[app]]\nid = "{APP.id}"\nkey = "{APP.key}"\nsecret = "{APP.secret}"\n'
-    path.write_text(app)
+    path, secret = tmp_path / "apps.toml", tmp_path / "secret"
+    secret.write_text("e2e-secret-old")
+    path.write_text(table(f"file:{secret}"))
     server = complete(start(*LONELY, "--apps", path.as_uri(), configured=True, env=HERE))
-    # With the time it had before: only who is told to looks into it.
-    before = path.stat()
-    path.write_text(f"{app}max_connections = 1\n")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Nobody looks at the secret who is not told to.
+    secret.write_text(APP.secret)
     os.kill(server.pid, signal.SIGHUP)
 
     def reloaded():
@@ -309,6 +313,24 @@ def test_sighup(tmp_path, start):
         return all(metrics[name.format(number)] == 1 for number in (1, 2))
 
     wait_until(reloaded, "a reload of both workers")
+    for _ in range(10):
+        assert server.api().get("/channels").status == 200
+
+
+def test_a_worker_that_cannot_come_back_at_once(tmp_path, start):
+    """One that dies while its apps are wrong comes back when they are mended, and serves whoever it accepts."""
+    path = tmp_path / "apps.toml"
+    path.write_text(table(APP.secret))
+    server = complete(start(*LONELY, "--apps", path.as_uri(), configured=True, env=HERE))
+    path.write_text("[[app]\n")
+    wait_until(lambda: server.get("/up").text == "DEGRADED", "a mistake that is seen")
+    os.kill(pids(server)[0], signal.SIGKILL)
+    wait_until(lambda: "another one is started in 2.0 s" in server.log, "a start that fails")
+    for _ in range(20):
+        server.connect()
+    path.write_text(table(APP.secret))
+    wait_until(lambda: server.metrics()["workers_up"] == 2, "both workers", 20)
+    spread(server)
 
 
 def test_a_replacement_that_cannot_start(tmp_path, start):
@@ -324,6 +346,24 @@ def test_a_replacement_that_cannot_start(tmp_path, start):
     assert pids(server) == before
     assert client.is_alive()
     assert server.get("/up").text == "OK"
+
+
+def test_a_replacement_without_apps(tmp_path, start):
+    """A worker that knows no app, as the database is away, replaces none that does until it is back."""
+    path, away = tmp_path / "apps.db", tmp_path / "away.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE apps (id, key, secret)")
+        database.execute("INSERT INTO apps VALUES (?, ?, ?)", (APP.id, APP.key, APP.secret))
+    more = ("--apps", f"sqlite://{path}", "--drain", "1")
+    server = complete(start(*LONELY, *more, configured=True, env=HERE))
+    path.rename(away)
+    os.kill(server.pid, signal.SIGUSR2)
+    wait_until(lambda: "0 known ones go on" in server.log, "a new worker")
+    for _ in range(20):
+        server.connect()
+    away.rename(path)
+    wait_until(lambda: "All workers have been replaced" in server.log, "the end", 30)
+    spread(server)
 
 
 # -- how it is started

@@ -83,8 +83,8 @@ def pool(driver, reactor, cut):
     return make(reactor, cut)
 
 
-def make(reactor, cut):
-    database = Database("breaking_driver", {"host": "h"}, "apps", "db://h", cut=cut.append)
+def make(reactor, cut, **more):
+    database = Database("breaking_driver", {"host": "h"}, "apps", "db://h", cut=cut.append, **more)
     made = ThreadPool(database, reactor)
     made.threads = made._connections.threadpool
     return made
@@ -115,6 +115,21 @@ def test_an_answer(pool, driver, reactor):
     assert ask(pool, lambda connection: connection.commits) == [1]
     assert len(driver.connections) == 1
     assert reactor.getDelayedCalls() == []
+
+
+def test_a_connection_that_is_not_kept(driver, reactor, cut):
+    """Where a file may have been replaced each question has a connection of its own, and old ones are closed."""
+    pool = make(reactor, cut, kept=False)
+    for _ in range(2):
+        assert ask(pool, lambda connection: connection.commits) == [0]
+    assert [connection.closed for connection in driver.connections] == [True, False]
+    driver.down = True
+    with capturedLogs() as logs:
+        (failure,) = ask(pool)
+    assert failure.check(ConnectionError)
+    driver.down = False
+    assert ask(pool) == [None]
+    assert logs == []
 
 
 def test_nobody_answers_the_door(pool, driver):

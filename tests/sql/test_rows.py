@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from unittest import mock
+from uuid import UUID
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_statements():
     every, named = connection.asked
     assert every == ('SELECT * FROM "shop"."apps" ORDER BY "id"', ())
     assert named[0].startswith('SELECT "id", "key" FROM "shop"."apps" WHERE ')
-    assert named[0].endswith('WHERE "key" IN (?, ?) OR CAST("id" AS TEXT) IN (?, ?)')
+    assert named[0].endswith('WHERE CAST("key" AS TEXT) IN (?, ?) OR CAST("id" AS TEXT) IN (?, ?)')
     assert named[1] == ("a", "b", "a", "b")
     assert connection.open == 0
 
@@ -88,15 +89,23 @@ def test_defaults():
         ("allowed_origins", "a.example, b.example", "allowed_origins", ("a.example", "b.example")),
         ("allowed_origins", ["a.example"], "allowed_origins", ("a.example",)),
         ("allowed_origins", "[::1]", "allowed_origins", ("[::1]",)),
+        ("tls_only", b"\1", "tls_only", True),
+        ("enabled", b"\0", "enabled", False),
+        ("id", 7, "id", "7"),
+        ("id", UUID(int=7), "id", "00000000-0000-0000-0000-000000000007"),
+        ("key", UUID(int=7), "key", "00000000-0000-0000-0000-000000000007"),
+        ("key", "shop-key   ", "key", "shop-key"),
         ("secret", b"other", "secret", "other"),
         ("webhooks", "", "webhooks", ()),
+        ("webhooks", "null", "webhooks", ()),
         ("webhooks", [], "webhooks", ()),
     ],
 )
 def test_types_of_databases(column, value, name, expected):
     """A value counts in whatever type a database has it."""
     row = {k: v for k, v in ONE.items() if k != column}
-    assert every({**row, column: value}) == [Row("1", replace(SHOP, **{name: expected}))]
+    app = replace(SHOP, **{name: expected})
+    assert every({**row, column: value}) == [Row(app.id, app)]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +115,7 @@ def test_types_of_databases(column, value, name, expected):
         ("max_connections", 1, "max_connections", 1),
         ("max_connections", Decimal(7), "max_connections", 7),
         ("max_event_payload_in_kb", Decimal("0.5"), "max_event_size", 512),
+        ("max_event_payload_in_kb", "0.5", "max_event_size", 512),
         ("max_read_req_per_sec", 5, "max_read_requests_per_second", 5),
         ("max_presence_members_per_channel", 5, "max_presence_members", 5),
     ],
@@ -114,6 +124,14 @@ def test_limits(column, value, name, expected):
     """Limits are read in soketi's words and ours, whatever type of number they are."""
     (row,) = every({**ONE, column: value})
     assert getattr(row.app.limits, name) == expected
+
+
+def test_names_beside_names():
+    """Only id, key and secret are what they are called, in any case of letters; an app_id is somebody else's."""
+    others = {"app_id": 7, "AppKey": "k", "app_secret": "x"}
+    assert every({**others, **ONE}) == [Row("1", SHOP)]
+    large = {name.upper(): value for name, value in ONE.items()}
+    assert every({**others, **large}) == [Row("1", SHOP)]
 
 
 def test_mistakes():

@@ -399,6 +399,23 @@ def test_reload(stored):
     assert stored.apps() == [TWO]
 
 
+def test_reload_while_all_is_not_well(stored):
+    """Whoever asks for a reload is told what is wrong, also if it was logged before."""
+    for seconds in (60, 1):
+        stored.pool.error = DOWN
+        stored.advance(seconds)
+    stored.logged(lambda: now(stored.store.reload()))
+    assert len(stored.logs) == 2
+    assert stored.logs[0] == stored.logs[1]
+    stored.pool.error = None
+    stored.execute("UPDATE apps SET max_event_size = 'huge' WHERE id = 1")
+    stored.advance(60)
+    stored.logs.clear()
+    stored.logged(lambda: now(stored.store.reload()))
+    (error,) = (text for level, text in stored.logs if level is LogLevel.error)
+    assert "app '1': max_event_size: expected a whole number, not 'huge'" in error
+
+
 def test_reload_while_a_question_is_on_its_way(stored):
     """A reload waits for its turn, and ends after a reading that began later."""
     stored.pool.held = []

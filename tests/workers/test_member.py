@@ -106,16 +106,20 @@ def test_it_serves_what_it_inherits(worker):
     assert worker.pipes.told == [{"told": "ready"}]
 
 
-def away():
-    """Give a worker whose adapter is not connected, and a list whose last member says how it is."""
+def away(part="_adapter"):
+    """Give a worker whose adapter or app store is away, and a list whose last member says how that is."""
     worker, health = Worker(), [Health(ok=False)]
-    worker.member._server._adapter.health = lambda: health[-1]
+    server = worker.member._server
+    getattr(server, part).health = lambda: health[-1]
+    if part == "_served":
+        server._served._ids.clear()
     return worker.start(), health
 
 
-def test_until_the_adapter_is_well():
-    """It accepts nobody and does not say that it serves before its adapter is connected."""
-    worker, health = away()
+@pytest.mark.parametrize("part", ["_adapter", "_served"])
+def test_until_all_is_well(part):
+    """It accepts nobody and does not say that it serves before its adapter is connected and its apps are known."""
+    worker, health = away(part)
     worker.reactor.advance(LOOK_AGAIN)
     assert worker.pipes.told == []
     assert not worker.reactor.ports[0].accepting
@@ -123,6 +127,12 @@ def test_until_the_adapter_is_well():
     worker.reactor.advance(LOOK_AGAIN)
     assert worker.pipes.told == [{"told": "ready"}]
     assert worker.reactor.ports[0].accepting
+
+
+def test_a_store_that_is_away_later(worker):
+    """A worker that has apps serves them, whatever becomes of the store."""
+    worker.member._server._served.health = lambda: Health(ok=False)
+    assert worker.member._server.health().ok
 
 
 def test_an_adapter_that_does_not_come():
@@ -135,6 +145,17 @@ def test_an_adapter_that_does_not_come():
     health.append(Health())
     worker.reactor.advance(LOOK_AGAIN)
     assert worker.pipes.told == [{"told": "ready"}]
+
+
+def test_a_replacement_that_is_not_well():
+    """As long as the others are all there, one that is to replace one of them turns none of their clients away."""
+    worker, _ = away()
+    worker.order(do="group", ok=True, detail="2 of 2 workers serve")
+    worker.reactor.advance(ACCEPT_AFTER)
+    assert not worker.reactor.ports[0].accepting
+    worker.order(do="group", ok=False, detail="1 of 2 workers serve")
+    worker.reactor.advance(LOOK_AGAIN)
+    assert worker.reactor.ports[0].accepting
 
 
 def test_stopping_before_it_is_well():

@@ -42,13 +42,13 @@ class BoundSocket(FakeSocket):
         return self.bound or HERE
 
     def getsockopt(self, level, option):
+        if option == socket.SO_ACCEPTCONN:
+            return int(not self.shut)
         return {"of": (level, option)}
 
     def shutdown(self, how):
         assert how == socket.SHUT_RDWR
         self.shut += 1
-        if self.shut > 1:
-            raise OSError(107, "not connected")
 
     def close(self):
         self.closed = True
@@ -157,12 +157,12 @@ def test_the_same_twice(reactor):
 
 
 def test_silence(reactor):
-    """A slot without a worker gets no connections; that it is silent already does no harm."""
+    """A slot without a worker gets no connections; one that is silent already is left alone."""
     holder = Holder(reactor, 2, balanced=True)
     holder.listenTCP(6001, Factory())
     for _ in range(2):
         holder.silence(1)
-    assert [held.shut for held in holder._held[0].sockets] == [0, 2]
+    assert [held.shut for held in holder._held[0].sockets] == [0, 1]
 
 
 def test_closing(reactor):

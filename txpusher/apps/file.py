@@ -45,6 +45,10 @@ def create(url: str, reactor: Any, defaults: Limits) -> FileApps:
         raise ConfigError(
             "--apps", f"expected file:///path/apps.toml, with three slashes, not {url!r}"
         )
+    if parts.query or parts.fragment:
+        raise ConfigError(
+            "--apps", "a file has no parameters; in its path, write ? as %3F and # as %23"
+        )
     return FileApps(Path(unquote(parts.path)), defaults, reactor)
 
 
@@ -161,4 +165,7 @@ def _tables(path: Path) -> object:
     for name in content:
         if name not in {"app", "apps"}:
             raise unknown(f"{path}: {name}", name, ("app", "apps"))
+    if len(content) > 1:
+        first, second = content
+        raise ConfigError(f"{path}: {second}", f"is {first} under another name")
     return next(iter(content.values()), [])

@@ -40,5 +40,6 @@ def database(address: Address) -> Database:
         table=address.table,
         shown=address.shown,
         mark="?",
+        kept=False,  # an open file stays what it was when another one takes its name, or none
         cut=lambda connection: connection.interrupt(),
     )

@@ -29,7 +29,8 @@ class Database(NamedTuple):
         password: never appears in any.
         quote: stands around names in SQL.
         mark: stands for a parameter in SQL.
-        text: the type to cast ids to, which may be numbers.
+        text: the type to cast ids and keys to, which may be numbers.
+        kept: whether the next question is asked on the same connection.
         cut: ends a connection that another thread is waiting for.
     """
 
@@ -41,6 +42,7 @@ class Database(NamedTuple):
     quote: str = '"'
     mark: str = "%s"
     text: str = "TEXT"
+    kept: bool = True
     cut: Callable[[Any], None] = _left_to_the_driver
 
     def quoted(self, name: str) -> str:

@@ -98,6 +98,8 @@ class ThreadPool:
         self._new = True
 
     def _ask(self, connection: Any, question: Callable[[Any], T]) -> T:
+        if not (self._new or self._database.kept):
+            connection.reconnect()
         new, self._new = self._new, False
         try:
             return self._use(connection, question)

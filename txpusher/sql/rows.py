@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, get_type_hints
+from uuid import UUID
 
 from txpusher.app_settings import APP_SETTINGS, read_app
 from txpusher.errors import ConfigError
@@ -19,6 +20,10 @@ from txpusher.spellings import APP_SPELLINGS, our_name
 from txpusher.sql.database import Database
 
 _SWITCHES = frozenset(name for name, kind in get_type_hints(App).items() if kind is bool)
+_NAMES = frozenset({"id", "key", "secret"})
+"""What columns are called that have to be there."""
+_BITS = {b"\0": False, b"\1": True}
+"""What a BIT(1) of MySQL says."""
 
 
 class Row(NamedTuple):
@@ -48,9 +53,9 @@ class RowReader:
         self._table = database.table
         table, key, app_id = map(database.quoted, (database.table, "key", "id"))
         self._every = f"SELECT * FROM {table} ORDER BY {app_id}"  # noqa: S608 - checked names
-        self._ids = (
-            f"SELECT {app_id}, {key} FROM {table} "  # noqa: S608 - the same
-            f"WHERE {key} IN ({{marks}}) OR CAST({app_id} AS {database.text}) IN ({{marks}})"
+        # Whatever types the two have: PostgreSQL compares a name with no number or UUID, and no index is lost to that.
+        self._ids = f"SELECT {app_id}, {key} FROM {table} WHERE " + " OR ".join(  # noqa: S608 - the same
+            f"CAST({name} AS {database.text}) IN ({{marks}})" for name in (key, app_id)
         )
         self._mark = database.mark
         # Thousands of rows that did not change are not looked at a second time.
@@ -80,8 +85,10 @@ class RowReader:
         table = {}
         for column, value in zip(self._columns, values, strict=True):
             name = our_name(column, APP_SPELLINGS)
-            if name in APP_SETTINGS and value is not None:
-                table[column] = _plain(name, value)
+            # The statements name id and key as they are, so an app_id is somebody else's.
+            others = name in _NAMES and column.lower() != name
+            if name in APP_SETTINGS and value is not None and not others:
+                table[name if name in _NAMES else column] = _plain(name, value)
         app_id = str(table.get("id", f"in row {position}"))
         where = f"{self._table}: app"
         try:
@@ -108,11 +115,13 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Decimal):
         value = float(value) if value % 1 else int(value)
     if isinstance(value, (bytes, bytearray)):
+        if name in _SWITCHES and bytes(value) in _BITS:
+            return _BITS[bytes(value)]
         value = value.decode(errors="replace")
     if name in _SWITCHES and isinstance(value, int) and value in {0, 1}:
         return bool(value)
-    if name in {"id", "key"} and isinstance(value, int):
-        return str(value)
+    if name in {"id", "key"} and isinstance(value, (int, str, UUID)):
+        return str(value).strip()  # a CHAR is filled up with blanks
     if name == "allowed_origins" and isinstance(value, str) and value.startswith("["):
         return _from_json(value)
     return value

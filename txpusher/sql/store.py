@@ -183,7 +183,7 @@ class SqlApps(AppDirectory):
         try:
             rows = await pool.run(self._reader.every)
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
-            self._failed(error)
+            self._failed(error, asked=bool(reloads))
         else:
             self._take(rows, asked=bool(reloads))
         for done in reloads:
@@ -192,11 +192,12 @@ class SqlApps(AppDirectory):
 
     # What comes of it
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, *, asked: bool = False) -> None:
         if self._pool is None:
             return
         reason = self._database.reason(error)
-        if self._away in {"", NOT_YET}:
+        news = self._away in {"", NOT_YET}
+        if news or asked:
             _log.error(
                 "The apps of {database} cannot be read; {known} known ones go on, others are refused until "
                 "they can: {reason}",
@@ -204,6 +205,7 @@ class SqlApps(AppDirectory):
                 known=len(self._by_id),
                 reason=reason,
             )
+        if news:
             self._patience = 1.0
         self._away = reason
         self._lookups.fail(ServiceUnavailable("Apps cannot be looked up now, try again later"))
@@ -217,7 +219,7 @@ class SqlApps(AppDirectory):
         was_ok = self.health().ok
         apps, problems = merge(rows, self._by_id, self._check)
         different = self.replace(apps)
-        self._log_problems(problems)
+        self._log_problems(problems, asked=asked)
         self._away, self._problems = "", problems
         if different or not was_ok or asked:
             _log.info(
@@ -233,9 +235,9 @@ class SqlApps(AppDirectory):
         if different or not was_ok or asked or problems:
             self._reloaded(not problems)
 
-    def _log_problems(self, problems: dict[str, str]) -> None:
+    def _log_problems(self, problems: dict[str, str], *, asked: bool) -> None:
         for app_id, problem in problems.items():
-            if self._problems.get(app_id) != problem:
+            if asked or self._problems.get(app_id) != problem:
                 _log.error(
                     "An app has wrong settings, and goes on as it was if it was served before: {problem}",
                     problem=problem,

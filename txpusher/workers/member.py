@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 LOOK_AGAIN = 0.05
 """Seconds between two looks at whether the worker is ready."""
 ACCEPT_AFTER = 5.0
-"""Seconds after which a worker without its adapter accepts clients all the same, as a single process does."""
+"""Seconds after which a worker without its adapter or any app accepts clients all the same, as a single process does;
+unless it is to replace one of a group that is complete."""
 
 
 def trial(config: Config, reactor: Any) -> None:
@@ -118,9 +119,9 @@ class Member(Protocol):
         self._look(self._reactor.seconds() + ACCEPT_AFTER)
 
     def _look(self, accept_at: float) -> None:
-        """See whether it serves: one whose adapter has not connected yet could only turn clients away."""
+        """See whether it serves: one without its adapter, or without apps yet, could only turn clients away."""
         well = self._server.health().ok
-        if well or self._reactor.seconds() >= accept_at:
+        if well or (self._reactor.seconds() >= accept_at and not self._group.ok):
             self._heir.accept()
         if well:
             self._say({"told": "ready"})

@@ -15,7 +15,6 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from twisted.internet import unix
@@ -90,9 +89,9 @@ class Holder:
     def silence(self, slot: int) -> None:
         """Let the other slots have the connections of one; its next worker listens again by itself."""
         for _, _, sockets in self._held:
-            if sockets:
-                with suppress(OSError):  # it was silent already
-                    sockets[slot].shutdown(socket.SHUT_RDWR)
+            # Not twice: Linux remembers the second time, and all that the socket accepts later is at its end already.
+            if sockets and sockets[slot].getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                sockets[slot].shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hold nothing any more, at once."""
