@@ -413,7 +413,7 @@ def test_reload_while_all_is_not_well(stored):
     stored.logs.clear()
     stored.logged(lambda: now(stored.store.reload()))
     (error,) = (text for level, text in stored.logs if level is LogLevel.error)
-    assert "app '1': max_event_size: expected a whole number, not 'huge'" in error
+    assert "app '1': max_event_size: expected a whole number, 1 or more, not 'huge'" in error
 
 
 def test_reload_while_a_question_is_on_its_way(stored):
