@@ -27,6 +27,13 @@ def refused(client, code=4301):
     return error
 
 
+def sign_in_refused(client):
+    """Both errors that tell of a failed sign-in come, and the connection stays."""
+    data = client.expect("pusher:signin_error")["data"]
+    error = refused(client, 4009)
+    assert data == {"type": "AuthError", "error": error["data"]["message"], "status": 401}
+
+
 def test_private(server, name):
     a, b = server.connect(), server.connect()
     for client in (a, b):
@@ -179,21 +186,21 @@ def test_unusable_user_data(server, user_data):
     client = server.connect()
     auth = APP.user_auth(client.socket_id, user_data)
     client.send("pusher:signin", {"auth": auth, "user_data": user_data})
-    refused(client, 4009)
+    sign_in_refused(client)
 
 
 @pytest.mark.parametrize("auth", ["", "x", "e2e-key:0", "plain-key:" + "0" * 64])
 def test_wrong_sign_in(server, auth):
     client = server.connect()
     client.send("pusher:signin", {"auth": auth, "user_data": '{"id":"a"}'})
-    refused(client, 4009)
+    sign_in_refused(client)
 
 
 def test_sign_in_switched_off(server):
     client = server.connect(PLAIN)
     auth = PLAIN.user_auth(client.socket_id, '{"id":"a"}')
     client.send("pusher:signin", {"auth": auth, "user_data": '{"id":"a"}'})
-    refused(client, 4009)
+    sign_in_refused(client)
 
 
 def test_second_sign_in(server, name):
@@ -203,7 +210,7 @@ def test_second_sign_in(server, name):
     user_data = json.dumps({"id": f"other-{name}"})
     auth = APP.user_auth(client.socket_id, user_data)
     client.send("pusher:signin", {"auth": auth, "user_data": user_data})
-    refused(client, 4009)
+    sign_in_refused(client)
 
 
 def test_server_to_user(server, name):
