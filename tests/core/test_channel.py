@@ -10,8 +10,9 @@ from twisted.internet.task import Clock
 
 from tests.doubles import RecordingObserver, turn
 from txpusher.core import channel as channel_module
-from txpusher.core.channel import SLICE, Channel
+from txpusher.core.channel import LONG_SLICE, MUCH, SLICE, Channel
 from txpusher.core.occurrences import Delivered
+from txpusher.core.turn import Turn
 from txpusher.protocol.names import Kind
 
 
@@ -42,7 +43,7 @@ def told():
 
 @pytest.fixture
 def channel(clock, told):
-    return Channel("1", "news", Kind.PUBLIC, clock, told)
+    return Channel("1", "news", Kind.PUBLIC, Turn(clock), told)
 
 
 def crowd(channel, size):
@@ -88,9 +89,9 @@ def test_what_waits_can_be_sent_at_once(channel, clock, told):
     channel.flush()
     channel.deliver([(b"1", None)])
     channel.flush()
-    assert socket.writes == [b"1"]
-    assert not clock.getDelayedCalls()
+    turn(clock)
     channel.flush()
+    assert socket.writes == [b"1"]
     assert len(told) == 1
 
 
@@ -139,7 +140,7 @@ def test_who_left_gets_nothing(channel, clock):
     assert (stays.writes, leaves.writes) == ([b"1"], [])
 
 
-def test_a_thousand_are_served_at_once(channel, clock):
+def test_a_slice_is_served_at_once(channel, clock):
     """Up to a slice of subscribers, an event is out when the turn ends."""
     sockets = crowd(channel, SLICE)
     channel.deliver([(b"1", None)])
@@ -162,6 +163,29 @@ def test_more_are_served_in_slices(channel, clock, told):
     assert all(socket.writes == [b"1"] for socket in sockets)
     assert not clock.getDelayedCalls()
     assert told == [Delivered("1", Kind.PUBLIC, 2 * SLICE + 1, 2 * SLICE + 1, 0.0)]
+
+
+@pytest.mark.parametrize(("size", "served"), [(MUCH - 1, SLICE), (MUCH, LONG_SLICE)])
+def test_publishers_who_are_too_fast_have_to_wait(channel, clock, size, served):
+    """While much waits for the end of a round, more is done of the round before others have their turn."""
+    sockets = crowd(channel, SLICE + LONG_SLICE + 1)
+    channel.deliver([(b"1", None)])
+    turn(clock)
+    for part in (size - 1, 1):
+        channel.deliver([(b"x" * part, None)])
+    turn(clock)
+    assert sum(len(socket.writes) for socket in sockets) == SLICE + served
+
+
+def test_what_waited_long_ago_makes_nobody_wait(channel, clock):
+    """Only what waits for the round under way counts."""
+    sockets = crowd(channel, 2 * SLICE + 1)
+    for frame in (b"1", b"x" * MUCH, b"2"):
+        channel.deliver([(frame, None)])
+        clock.advance(0)
+    channel.deliver([(b"3", None)])
+    turn(clock)
+    assert [len(socket.writes) for socket in sockets] == [4] * SLICE + [3] * (SLICE + 1)
 
 
 def test_the_time_of_a_delivery_runs_until_the_last_write(channel, clock, told):
@@ -325,13 +349,13 @@ steps = st.one_of(
 def test_whatever_happens_everybody_gets_their_own(history):
     """From joining to leaving everybody gets all events, once, in order, without their own, and all are counted."""
     clock, told, frames = Clock(), RecordingObserver(), count()
-    channel = Channel("1", "news", Kind.PUBLIC, clock, told)
+    channel = Channel("1", "news", Kind.PUBLIC, Turn(clock), told)
     sockets = crowd(channel, 5)
     there, stays = (
         {person: [] for person in range(5)},
         [],
     )  # who is subscribed: what they have to get; and all that is over
-    with mock.patch.object(channel_module, "SLICE", 2):
+    with mock.patch.multiple(channel_module, SLICE=2, LONG_SLICE=3, MUCH=8):
         for step, what in history:
             if step == "join" and what not in there:
                 sockets[what].writes = []

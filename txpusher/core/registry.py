@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from txpusher.core import users
-from txpusher.core.channel import Channel, Frame
+from txpusher.core.channel import Channel
 from txpusher.core.connection import Connection
 from txpusher.core.counting import Counting
 from txpusher.core.draining import drain
@@ -27,6 +27,7 @@ from txpusher.core.outage import Outage
 from txpusher.core.quota import ConnectionQuota
 from txpusher.core.returning import write_missing
 from txpusher.core.running import start, start_logged
+from txpusher.core.turn import Turn
 from txpusher.errors import AppDisabled, ConnectionEnded, ServiceUnavailable, UnknownApp
 from txpusher.interfaces import Envelope
 from txpusher.protocol import codec
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from txpusher.core.liveness import Liveness
+    from txpusher.core.rounds import Frame
     from txpusher.interfaces import Adapter, Clock, Wire
     from txpusher.model import App, Event
 
@@ -88,6 +90,7 @@ class ChannelRegistry:
     ) -> None:
         self.adapter = adapter
         self.clock = clock
+        self.turn = Turn(clock)
         self.tell = tell
         self.options = options
         self.apps: dict[str, LocalApp] = {}
@@ -199,7 +202,7 @@ class ChannelRegistry:
         channels = self.apps[app_id].channels
         channel = channels.get(name)
         if channel is None:
-            channel = channels[name] = Channel(app_id, name, kind, self.clock, self.tell)
+            channel = channels[name] = Channel(app_id, name, kind, self.turn, self.tell)
         channel.holders += 1
         try:
             # Whoever comes while the first one waits for the bus waits for it, too.
