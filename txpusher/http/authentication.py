@@ -6,7 +6,6 @@ signature. Source: "Pusher docs: HTTP API, authentication".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -26,13 +25,6 @@ MAX_CLOCK_DIFFERENCE = 600
 # How proxies that change paths say what they were asked for.
 ORIGINAL_PATH_HEADERS = ("x-original-uri", "x-forwarded-uri", "x-rewrite-url", "x-original-url")
 PREFIX_HEADER = "x-forwarded-prefix"
-
-# What is signed of it stands in front, in order, and needs no decoding.
-_USUAL = re.compile(
-    r"(auth_key=([\w.~-]+)&auth_timestamp=([0-9]{1,15})&auth_version=1\.0&body_md5=([0-9a-f]{32}))"
-    r"&auth_signature=([0-9a-f]{64})",
-    re.ASCII,
-)
 
 Query = Sequence[tuple[str, str]]
 
@@ -69,21 +61,18 @@ class Authenticator:
         return app
 
     def _is_signed_as_usual(self, app: App, request: ApiRequest) -> bool:
-        """Whether this is a request as most SDKs send it, and all is well; if not, the long way tells why.
+        """Whether the query is just what most SDKs make of this request; if not, the long way tells why.
 
         Measured: 2 microseconds a publish, the long way takes 5.
         """
-        usual = _USUAL.fullmatch(request.query)
-        if usual is None:
+        timestamp = request.query.partition("&auth_timestamp=")[2].partition("&")[0]
+        if not _is_whole(timestamp) or abs(self._time() - int(timestamp)) > MAX_CLOCK_DIFFERENCE:
             return False
-        query, key, timestamp, digest, signature = usual.groups()
+        digest = signatures.body_md5(request.body)
+        query = f"auth_key={app.key}&auth_timestamp={timestamp}&auth_version=1.0&body_md5={digest}"
         text = f"{request.method}\n{request.path}\n{query}"
-        return (
-            key == app.key
-            and abs(self._time() - int(timestamp)) <= MAX_CLOCK_DIFFERENCE
-            and signatures.same(signatures.body_md5(request.body), digest)
-            and signatures.same(signatures.sign(app.secret, text), signature)
-        )
+        signed = f"{query}&auth_signature={signatures.sign(app.secret, text)}"
+        return signatures.same(signed, request.query)
 
     def _check(self, app: App, request: ApiRequest) -> None:
         query = signatures.parse_query(request.query)
@@ -98,7 +87,7 @@ class Authenticator:
         if _required(given, "auth_version") != "1.0":
             raise Unauthorized("auth_version must be 1.0")
         timestamp = _required(given, "auth_timestamp")
-        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
+        if not _is_whole(timestamp):
             raise Unauthorized("auth_timestamp must be a whole number of seconds since 1970")
         now = self._time()
         if abs(now - int(timestamp)) > MAX_CLOCK_DIFFERENCE:
@@ -167,3 +156,7 @@ def _likely_paths(request: ApiRequest) -> Iterator[str]:
             yield request.headers[name].partition("?")[0]
     if PREFIX_HEADER in request.headers:
         yield request.headers[PREFIX_HEADER].rstrip("/") + path
+
+
+def _is_whole(number: str) -> bool:
+    return number.isdigit() and len(number) < 16 and number.isascii()

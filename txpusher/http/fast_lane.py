@@ -111,14 +111,15 @@ class Lane:
 
 
 class _Head(NamedTuple):
-    """Of a usual request: whom it is for, what its headers say, and where its body begins."""
+    """Of a usual request: whom it is for, what its headers say, and where its body begins and ends."""
 
     path: str
     app_id: str
     batch: bytes | None
     query: str
     headers: Headers
-    body_at: int
+    begin: int
+    end: int
 
 
 class FastLane(Protocol):
@@ -145,6 +146,12 @@ class FastLane(Protocol):
         if not self._buffer:
             # A request has its whole time from its first byte; a drop now and then does not renew it.
             self._lane.idle.touch(self)
+            if not self._busy:
+                # Nearly always a request comes whole and alone: then nothing is copied.
+                head = self._read_head(data)
+                if head is not None and head.end == len(data):
+                    self._answer(head, data[head.begin :])
+                    return
         self._buffer += data
         if not self._busy:
             self._go_on()
@@ -170,32 +177,38 @@ class FastLane(Protocol):
         transport.max_backlog, transport.on_backlog = limit, call
 
     def _go_on(self) -> None:
-        while self._buffer and not self._busy:
-            head = self._head or self._read_head()
+        buffer = self._buffer
+        while buffer and not self._busy:
+            head = self._head or self._read_head(buffer)
             if head is None:
+                if len(buffer) > MAX_HEAD or b"\r\n\r\n" in buffer:
+                    self._leave_lane()
                 return
-            end = head.body_at + head.headers.length
-            if len(self._buffer) < end:
+            if len(buffer) < head.end:
                 self._head = head
                 return
-            body = bytes(self._buffer[head.body_at : end])
-            del self._buffer[:end]
+            body = bytes(buffer[head.begin : head.end])
+            del buffer[: head.end]
             self._head = None
             self._answer(head, body)
 
-    def _read_head(self) -> _Head | None:
-        """Read the head at the beginning of the buffer; None when it is not complete, or not for this lane."""
-        buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n") + 4
-        if end < 4 and len(buffer) <= MAX_HEAD:
-            return None
-        line = self._lane.usual.match(buffer) if 4 <= end <= MAX_HEAD else None
-        headers = read_headers(bytes(buffer[line.end() : end])) if line else None
+    def _read_head(self, data: bytes | bytearray) -> _Head | None:
+        """Read the head at the beginning of ``data``; None when it is not complete, or not for this lane."""
+        end = data.find(b"\r\n\r\n") + 4
+        line = self._lane.usual.match(data) if 4 <= end <= MAX_HEAD else None
+        headers = read_headers(bytes(data[line.end() : end])) if line else None
         if line is None or headers is None or headers.length > self._lane.max_request_size:
-            self._leave_lane()
             return None
         path, app_id, batch, query = line.groups()
-        return _Head(path.decode(), app_id.decode(), batch, (query or b"").decode(), headers, end)
+        return _Head(
+            path.decode(),
+            app_id.decode(),
+            batch,
+            query.decode() if query else "",
+            headers,
+            end,
+            end + headers.length,
+        )
 
     def _leave_lane(self) -> None:
         self._watch_backlog(0, None)

@@ -124,7 +124,9 @@ def _publication(
     socket_id, info, key = get("socket_id"), get("info"), get("idempotency_key")
     if socket_id is not None and not is_socket_id(socket_id):
         raise BadRequest("socket_id must be two numbers with a dot between them")
-    distinct: tuple[Any, ...] = tuple(dict.fromkeys(channels))
+    distinct: tuple[Any, ...] = tuple(channels)
+    if len(distinct) > 1:
+        distinct = tuple(dict.fromkeys(distinct))
     return Publication(
         Event(name, distinct, data, socket_id),
         parse_info(info) if info else NO_ATTRIBUTES,
