@@ -33,6 +33,19 @@ def test_a_line_is_judged_by_its_medians_from_a_point_on(chart):
     ]
 
 
+def test_a_line_may_fall(chart):
+    """Where it must not rise, it is judged by its value at a point, not by its least."""
+    for x, value in {10: 9, 100: 2, 1000: 2.2, 10_000: 1}.items():
+        chart.add("one", x, value)
+    chart.no_dearer("one", 100, 0.25)
+    chart.no_dearer("one", 100, 0.05)
+    chart.no_dearer("one", 10_000, 0.25)  # a single point tells nothing
+    assert chart.verdicts == [
+        "one, from 100 on: at most 10% dearer than there (goal: 25%, met), 0.50 times as dear in the end",
+        "one, from 100 on: at most 10% dearer than there (goal: 5%, not met), 0.50 times as dear in the end",
+    ]
+
+
 def test_a_limit(chart):
     chart.add("one", 10, 150)
     chart.below("one", 200)

@@ -47,6 +47,17 @@ class Chart:
                 f"(goal: at most {within:.0%}, {met})"
             )
 
+    def no_dearer(self, line: str, since: int, within: float) -> None:
+        """Judge whether a line rises above what it is at a point; ``within`` is a part of that value."""
+        values = [y for x, y in self.medians(line).items() if x >= since]
+        if len(values) > 1:
+            rise = max(values) / values[0] - 1
+            met = "met" if rise <= within else "not met"
+            self.verdicts.append(
+                f"{line}, from {since:,} on: at most {rise:.0%} dearer than there "
+                f"(goal: {within:.0%}, {met}), {values[-1] / values[0]:.2f} times as dear in the end"
+            )
+
     def below(self, line: str, limit: float) -> None:
         """Judge whether a line stays below a value."""
         greatest = max(self.medians(line).values())

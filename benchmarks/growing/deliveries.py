@@ -12,11 +12,13 @@ from growing.meter import Meter
 
 SUBSCRIBERS = 10, 30, 100, 300, 1000, 3000, 10_000
 DELIVERIES, AT_MOST, AT_LEAST = 60_000, 1000, 10
-SERVER, KERNEL = "txpusher, the publish included", "send() alone"
+BURST = 20
+ONE, MANY = "one event after the other", f"{BURST} events in a row"
+KERNEL = "send() alone"
 
 
 def deliveries(bench: Bench) -> list[Chart]:
-    """Publish one event after the other, each when the last subscriber has the one before."""
+    """Publish events, each when the last subscriber has the one before, or each when the one before is answered."""
     chart = Chart("deliveries", "CPU for a delivery", "subscribers of the channel", "µs a delivery")
     with bench.server() as meter:
         for _ in range(bench.rounds):
@@ -26,8 +28,9 @@ def deliveries(bench: Bench) -> list[Chart]:
                 publisher = Publisher(meter.port)
                 publisher.publish("one")
                 size = len(clients[-1].wait_for(b'x"}'))
-                cost = _cost(meter, lambda p=publisher: p.publish("one"), clients, size)
-                chart.add(SERVER, count, cost)
+                for line, burst in ((ONE, 1), (MANY, BURST)):
+                    cost = _cost(meter, lambda p=publisher: p.publish("one"), clients, size, burst)
+                    chart.add(line, count, cost)
             close(clients)
             meter.quiet()
     with bare(bench.core) as sender:
@@ -38,21 +41,25 @@ def deliveries(bench: Bench) -> list[Chart]:
                 chart.add(KERNEL, count, _cost(sender.meter, sender.send, readers, len(FRAME)))
             close(readers)
             sender.forget()
-    chart.flat(SERVER, 100, 0.25)
-    chart.above(SERVER, KERNEL, 100)
+    chart.flat(ONE, 100, 0.25)
+    chart.above(ONE, KERNEL, 100)
+    chart.no_dearer(MANY, 100, 0.25)
     return [chart]
 
 
-def _cost(meter: Meter, publish: Callable[[], None], readers: Sequence[Reader], size: int) -> float:
-    """Give what a delivery costs of some events of so many bytes."""
-    events = max(AT_LEAST, min(AT_MOST, DELIVERIES // len(readers)))
+def _cost(
+    meter: Meter, publish: Callable[[], None], readers: Sequence[Reader], size: int, burst: int = 1
+) -> float:
+    """Give what a delivery costs of some events of so many bytes, so many of them in a row."""
+    bursts = max(AT_LEAST, min(AT_MOST, DELIVERIES // len(readers))) // burst or 1
 
     def publish_all() -> None:
-        for _ in range(events):
-            publish()
-            readers[-1].take(size)
+        for _ in range(bursts):
+            for _ in range(burst):
+                publish()
+            readers[-1].take(size * burst)
 
     cost = meter.cost(publish_all)
     for reader in readers:
         reader.drain()
-    return cost / events / len(readers)
+    return cost / (bursts * burst) / len(readers)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from txpusher.core.turn import Turn
     from txpusher.protocol.names import Kind
 
-SLICE = 100
+SLICE = 200
 """Subscribers that are served before others have their turn."""
 LONG_SLICE = 500
 """The same while much waits for the end of the round: publishers have to be slower than that."""
