@@ -56,6 +56,9 @@ class Liveness:
         bucket = self._due.get(connection.check_at)
         if bucket is not None:
             bucket.discard(connection)
+            if not bucket:
+                # An empty set is as large as it ever was.
+                del self._due[connection.check_at]
 
     def _put(self, connection: Connection, at: float) -> None:
         connection.check_at = max(ceil(at), self._next)
