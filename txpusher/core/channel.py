@@ -55,7 +55,6 @@ class Channel:
     """
 
     __slots__ = (
-        "_clock",
         "_due",
         "_newcomers",
         "_pending",
@@ -82,7 +81,6 @@ class Channel:
         self.holders = 0
         self.watched = False
         self._turn = turn
-        self._clock = turn.clock
         self._tell = tell
         # Frames that wait for the end of the turn or of the round under way; None while nothing is to come.
         self._pending: list[Frame] | None = None
@@ -125,7 +123,7 @@ class Channel:
         """Send frames to all subscribers at the end of this turn, or after the round under way."""
         idle = self._pending is None
         if not self._pending:
-            self._pending, self._pending_since = [], self._clock.seconds()
+            self._pending, self._pending_since = [], self._turn.clock.seconds()
         self._pending.extend(frames)
         if idle:
             self._due = True
@@ -168,5 +166,5 @@ class Channel:
 
     def _finished(self, round_: Round) -> None:
         if round_.messages:
-            seconds = self._clock.seconds() - round_.since
+            seconds = self._turn.clock.seconds() - round_.since
             self._tell(Delivered(self.app_id, self.kind, round_.messages, round_.size, seconds))
