@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from tests.doubles import RecordingObserver, turn
 from txpusher.core import channel as channel_module
-from txpusher.core.channel import LONG_SLICE, MUCH, SLICE, Channel
+from txpusher.core.channel import LONG_SLICE, MUCH, SLICE, SLICE_TIME, STEP, Channel
 from txpusher.core.occurrences import Delivered
 from txpusher.core.turn import Turn
 from txpusher.protocol.names import Kind
@@ -163,6 +163,30 @@ def test_more_are_served_in_slices(channel, clock, told):
     assert all(socket.writes == [b"1"] for socket in sockets)
     assert not clock.getDelayedCalls()
     assert told == [Delivered("1", Kind.PUBLIC, 2 * SLICE + 1, 2 * SLICE + 1, 0.0)]
+
+
+def test_fewer_are_served_where_it_takes_longer(channel, clock, told):
+    """What a send costs does not matter to others: a slice that has lasted long enough ends, and the round goes on."""
+    sockets = crowd(channel, 4 * STEP)
+
+    def send(frames):
+        sockets[0].writes.append(frames)
+        clock.rightNow += SLICE_TIME / (1.5 * STEP)
+
+    for socket in sockets:
+        channel.replace(socket, send)
+    channel.deliver([(b"1", None)])
+    turn(clock)
+    assert len(sockets[0].writes) == 4 * STEP  # a small channel is one slice, whatever it takes
+    more = crowd(channel, SLICE)
+    for socket in more:
+        channel.replace(socket, send)
+    channel.deliver([(b"2", None)])
+    turn(clock)
+    assert sockets[0].writes.count(b"2") == 2 * STEP
+    clock.advance(0)
+    assert sockets[0].writes.count(b"2") == len(sockets) + len(more)
+    assert [delivered.messages for delivered in told] == [4 * STEP, 4 * STEP + SLICE]
 
 
 @pytest.mark.parametrize(("size", "served"), [(MUCH - 1, SLICE), (MUCH, LONG_SLICE)])
@@ -355,7 +379,7 @@ def test_whatever_happens_everybody_gets_their_own(history):
         {person: [] for person in range(5)},
         [],
     )  # who is subscribed: what they have to get; and all that is over
-    with mock.patch.multiple(channel_module, SLICE=2, LONG_SLICE=3, MUCH=8):
+    with mock.patch.multiple(channel_module, SLICE=2, STEP=1, LONG_SLICE=3, MUCH=8):
         for step, what in history:
             if step == "join" and what not in there:
                 sockets[what].writes = []

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from txpusher.core.turn import Turn
     from txpusher.protocol.names import Kind
 
-SLICE = 200
-"""Subscribers that are served before others have their turn."""
+SLICE, SLICE_TIME = 200, 0.001
+"""Subscribers that are served before others have their turn, and seconds, after which fewer are served: over TLS."""
+STEP = 50
+"""Subscribers between two looks at the clock."""
 LONG_SLICE = 500
-"""The same while much waits for the end of the round: publishers have to be slower than that."""
+"""Subscribers while much waits for the end of the round: publishers have to be slower than that."""
 MUCH = 32 * 1024
 """Bytes that are much; a joined write should fit the buffer of a socket."""
 _EXCLUDED = itemgetter(1)
@@ -137,16 +139,26 @@ class Channel:
             self._next_round()
 
     def _slice(self, round_: Round, begin: int) -> None:
-        end = begin + (SLICE if self._pending_size < MUCH else LONG_SLICE)
-        if self._steady:
-            round_.serve(begin, end)
-        else:
-            round_.serve_some(begin, end, self.subscribers, self._newcomers)
+        end = self._serve(round_, begin)
         if end < len(round_):
             self._turn.at_end(partial(self._slice, round_, end))
         else:
             self._finished(round_)
             self._next_round()
+
+    def _serve(self, round_: Round, begin: int) -> int:
+        """Serve as many as may be served in one turn; give the place of the next."""
+        is_long = self._pending_size >= MUCH
+        end = min(len(round_), begin + (LONG_SLICE if is_long else SLICE))
+        seconds, since = self._turn.clock.seconds, self._turn.clock.seconds()
+        while begin < end and (is_long or seconds() - since < SLICE_TIME):
+            step = min(end, begin + STEP)
+            if self._steady:
+                round_.serve(begin, step)
+            else:
+                round_.serve_some(begin, step, self.subscribers, self._newcomers)
+            begin = step
+        return begin
 
     def _next_round(self) -> None:
         self._due = False
