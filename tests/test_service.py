@@ -18,7 +18,7 @@ from tests.wire_doubles import HttpClient, SocketClient, event, http, publish
 from txpusher import __version__
 from txpusher.config import DEMO_APP, Config
 from txpusher.errors import BadRequest, ConfigError, Forbidden, NotFound, PayloadTooLarge
-from txpusher.interfaces import Health
+from txpusher.interfaces import CountTold, Health
 from txpusher.model import App, Counts, Event, Limits, PresenceMember, WebhookTarget
 from txpusher.service import LEAVING_TIME, PusherService
 from txpusher.transport import BufferingTCPServer, EagerTCPServer
@@ -700,28 +700,34 @@ def test_nothing_goes_on_after_the_stop():
 
 @pytest.mark.parametrize("late", [False, True])
 def test_numbers_that_are_due_at_the_stop(late):
-    """A number that subscribers elsewhere are owed is told before the adapter leaves; one that comes later is not."""
+    """A number that is due is told while receivers of webhooks can hear of it; one that comes later is not."""
     server = Server(drain=0).start()
-    counting, adapter = server.service.registry.counting, server.service._adapter
-    stop, asked = adapter.stop, []
+    service, done = server.service, []
+    counting, adapter, webhooks = service.registry.counting, service._adapter, service._webhooks
+    stop_adapter, stop_webhooks = adapter.stop, webhooks.stop
 
-    async def publish_count(*place):
-        asked.append(place)
-        return 0
+    async def publish_due_count(app_id, channel, *_):
+        done.append((app_id, channel))
+        return CountTold(0)
 
-    async def stop_late():
-        await counting.changed("1", "news", 1000)
-        await stop()
+    async def webhooks_stop(seconds):
+        done.append("webhooks")
+        await stop_webhooks(seconds)
 
-    adapter.bus.publish_count = publish_count
-    if late:
-        adapter.stop = stop_late
-    else:
+    async def adapter_stop():
+        done.append("adapter")
+        if late:
+            await counting.changed("1", "news", 1000)
+        await stop_adapter()
+
+    adapter.bus.publish_due_count = publish_due_count
+    adapter.stop, webhooks.stop = adapter_stop, webhooks_stop
+    if not late:
         now(counting.changed("1", "news", 1000))
-    stopping = server.service.stopService()
+    stopping = service.stopService()
     server.reactor.advance(0)
     assert stopping.called
-    assert asked == ([] if late else [("1", "news")])
+    assert done == [*([] if late else [("1", "news")]), "webhooks", "adapter"]
     assert server.reactor.getDelayedCalls() == []
 
 

@@ -176,6 +176,8 @@ class PusherService(Embedded):
         )
         for part in self._sweeps():
             part.stop()
+        # Receivers hear of these, too.
+        await _tried(self.registry.counting.tell_all(), "Subscribers were not told their number")
         await self._webhooks.stop(max(FLUSHING_TIME, end - self.reactor.seconds()))
         await _tried(self._leave(), "The adapter did not stop")
         self.registry.counting.stop()

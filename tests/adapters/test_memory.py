@@ -46,6 +46,7 @@ def test_nothing_waits():
         adapter.bus.publish(Envelope("1", "news")),
         adapter.bus.unwatch("1", "news"),
         adapter.roster.join("1", "news", "1.1"),
+        adapter.bus.publish_due_count("1", "news", 0, 5),
         adapter.roster.leave("1", "news", "1.1"),
         adapter.roster.restore("1", "news", [("1.1", None)]),
         adapter.quotas.set("1", 1, 1),

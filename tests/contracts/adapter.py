@@ -366,6 +366,52 @@ class AdapterContract(Contract):
             assert heard == (told if answers[0].told else [])
 
     @awaited
+    async def test_a_large_number_is_told_once(self) -> None:
+        """Whichever node asks first has it told; the others ask again only if it has changed since."""
+        nodes = one, two = await self.nodes(2)
+        limits, ways = (2, 1.0), ("join", "leave", "restore", "none")
+        for name in ways:
+            for node in nodes:
+                await node.adapter.bus.watch("1", name)
+            for i in range(3):
+                assert await one.adapter.bus.publish_due_count("1", name, *limits) == (0, 0)
+                await one.adapter.roster.join("1", name, f"{i}.1")
+        await self.settle()
+        for name in ways:
+            assert await one.adapter.bus.publish_due_count("1", name, *limits) == (3, 0)
+            assert await two.adapter.bus.publish_due_count("1", name, *limits) == (0, 0)
+        roster = two.adapter.roster
+        await roster.join("1", "join", "4.1", tell_up_to=2)
+        await roster.join("1", "leave", "4.1", tell_up_to=2)
+        await roster.leave("1", "leave", "4.1", tell_up_to=2)
+        await roster.restore("1", "restore", [("4.1", None)])
+        await one.adapter.roster.join("1", "none", "0.1", tell_up_to=2)
+        await one.adapter.roster.restore("1", "none", [("0.1", None)])
+        await roster.leave("1", "none", "5.1", tell_up_to=2)
+        asked = {name: await two.adapter.bus.publish_due_count("1", name, *limits) for name in ways}
+        assert asked.pop("none") == (0, 0)
+        assert all(not told.number and 0 < told.again <= 1.01 for told in asked.values()), asked
+        await self.wait(max(told.again for told in asked.values()))
+        assert await two.adapter.bus.publish_due_count("1", "none", *limits) == (0, 0)
+        for name, number in (("join", 4), ("leave", 3), ("restore", 4)):
+            assert await two.adapter.bus.publish_due_count("1", name, *limits) == (number, 0)
+            assert await one.adapter.bus.publish_due_count("1", name, *limits) == (0, 0)
+        await self.settle()
+        for node in nodes:
+            told = [
+                (envelope.channel, tuple(frame))
+                for envelope in node.received
+                for frame in envelope.frames
+            ]
+            assert told == [
+                (name, (subscription_count(name, number), None))
+                for name, number in (
+                    *((name, 3) for name in ways),
+                    *(("join", 4), ("leave", 3), ("restore", 4)),
+                )
+            ]
+
+    @awaited
     async def test_watching_again(self) -> None:
         """Who watches a channel again receives it again, at once and after a while, and once."""
         sender, other = await self.nodes(2)

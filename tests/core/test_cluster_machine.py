@@ -16,7 +16,14 @@ from twisted.internet.task import Clock
 
 from tests.doubles import Client, InstantClock, cluster, data, now, turn
 from txpusher.core import channel as channel_module
-from txpusher.core.occurrences import ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved
+from txpusher.core import counting as counting_module
+from txpusher.core.occurrences import (
+    ChannelOccupied,
+    ChannelVacated,
+    MemberAdded,
+    MemberRemoved,
+    SubscriptionCountChanged,
+)
 from txpusher.core.users import terminate
 from txpusher.model import App, Event, Limits
 
@@ -82,12 +89,17 @@ class Browser:
                 members.pop(data(message)["user_id"], None)
         return members
 
-    def told_count(self, channel):
-        """Give the last count that was told."""
-        counts = [
-            m for m in self.since(channel) if m["event"] == "pusher_internal:subscription_count"
+    def told_counts(self, channel):
+        """Give the counts that were told."""
+        return [
+            data(m)["subscription_count"]
+            for m in self.since(channel)
+            if m["event"] == "pusher_internal:subscription_count"
         ]
-        return data(counts[-1])["subscription_count"] if counts else None
+
+    def told_count(self, channel):
+        """Give the last of them, if there is one."""
+        return next(reversed(self.told_counts(channel)), None)
 
     def told_online(self):
         """Give who is online of all users that were ever named to it."""
@@ -135,6 +147,10 @@ class ClusterMachine(RuleBasedStateMachine):
     def watched_channels(self, node):
         """Give what a node hears of."""
         return node.adapter.bus._watched
+
+    def rest(self):
+        """Let happen what is due."""
+        self.clock.advance(0)
 
     def hear(self, fact):
         """Facts come in pairs, beginning with the first of each."""
@@ -395,7 +411,7 @@ class ClusterMachine(RuleBasedStateMachine):
     def teardown(self):
         """When all broadcasts are out, everybody has read everything; when all have left, nothing is there."""
         try:
-            self.clock.advance(0)
+            self.rest()
             self.everybody_reads_what_is_due()
             self.watchers_know_who_is_online()
             for browser in self.there:
@@ -409,7 +425,7 @@ class ClusterMachine(RuleBasedStateMachine):
                         assert browser.told_count(channel) == len(self.on(browser.app, channel))
             for browser in self.there:
                 browser.client.leave()
-            self.clock.advance(0)
+            self.rest()
             for node in self.nodes:
                 assert not any(
                     local.channels or local.connections for local in node.registry.apps.values()
@@ -450,7 +466,97 @@ class SlicedClusterMachine(ClusterMachine):
         return multiple(*arrived)
 
 
+class LargeChannelsMachine(ClusterMachine):
+    """The same where two subscriptions are many: the numbers above that are told once for all nodes, in a while."""
+
+    up_to = 2
+    interval = 5
+
+    def __init__(self):
+        super().__init__()
+        self.told = defaultdict(list)
+        self.told_at = defaultdict(lambda: -self.interval)
+        # By subscription, which is known by its list of what is due: the list, and how long no number was heard.
+        self.unheard = {}
+        self.constants = mock.patch.multiple(
+            counting_module, FREQUENT_UP_TO=self.up_to, INTERVAL=self.interval
+        )
+        self.constants.start()
+
+    def hear(self, fact):
+        super().hear(fact)
+        if isinstance(fact, SubscriptionCountChanged) and fact.subscriptions > self.up_to:
+            place, time = (fact.app_id, fact.channel), self.clock.seconds()
+            assert time - self.told_at[place] >= self.interval, fact
+            self.told_at[place] = time
+            self.told[place].append(fact.subscriptions)
+
+    @rule(fifths=st.integers(1, 6))
+    def pass_time(self, fifths):
+        """Let it pass in steps, between which everybody hears what is due."""
+        for _ in range(fifths):
+            self.step(self.interval / 5)
+            before, self.unheard = self.unheard, {}
+            for browser, channel in self.counted():
+                due = browser.due[channel]
+                _, steps = before.get(id(due), (due, 0))
+                if browser.told_count(channel) is None:
+                    assert steps < 5, (browser, channel)
+                    self.unheard[id(due)] = due, steps + 1
+
+    @rule(
+        target=ClusterMachine.browsers,
+        moves=st.lists(st.tuples(nodes, st.booleans(), st.integers(0, 6)), min_size=1, max_size=10),
+    )
+    def come_and_go(self, moves):
+        """One comes to a channel or leaves it, and time passes, and so on."""
+        arrived = []
+        for node, comes, fifths in moves:
+            there = [b for b in self.on(APPS[0], "news") if b.node == node]
+            if comes:
+                arrived.append(self.connect(node, APPS[0]))
+                self.subscribe(arrived[-1], "news", None)
+            elif there:
+                self.unsubscribe(there[0], "news")
+            self.pass_time(fifths)
+        return multiple(*arrived)
+
+    def step(self, seconds):
+        """Let time pass on all clocks."""
+        self.clock.advance(seconds)
+
+    def rest(self):
+        self.pass_time(11)
+
+    def counted(self):
+        """Give the subscriptions whose number is told."""
+        return [(b, name) for b in self.there for name in b.due if name in PUBLIC]
+
+    @invariant()
+    def small_numbers_are_told_at_once(self):
+        for browser, channel in self.counted():
+            there = len(self.on(browser.app, channel))
+            if there <= self.up_to:
+                assert browser.told_count(channel) == there
+
+    @invariant()
+    def large_numbers_are_told_by_one_node(self):
+        """Subscribers have heard what observers of one node were told, from when they came."""
+        for browser, channel in self.counted():
+            heard = [n for n in browser.told_counts(channel) if n > self.up_to]
+            told = self.told[browser.app.id, channel]
+            assert heard == told[len(told) - len(heard) :]
+
+    def teardown(self):
+        try:
+            super().teardown()
+        finally:
+            self.constants.stop()
+
+
 TestCluster = ClusterMachine.TestCase
 TestCluster.settings = settings(max_examples=100, stateful_step_count=40)
 TestSlicedCluster = SlicedClusterMachine.TestCase
 TestSlicedCluster.settings = settings(max_examples=100, stateful_step_count=40)
+TestLargeChannels = LargeChannelsMachine.TestCase
+TestLargeChannels.settings = settings(max_examples=100, stateful_step_count=40)

@@ -102,12 +102,14 @@ def test_large_counts_are_not_told_one_by_one(nodes):
     client = nodes[1].connect(COUNTING)
     client.subscribe("news")
     client.wire.clear()
-    for left in (1000, 999):
+    roster = nodes[1].adapter.roster
+    now(roster.restore("1", "news", [(f"{i}.1", None) for i in range(101)]))
+    for left in (103, 102):
         departed(nodes[0], "news", Left(False, None, Counts(left)))
     assert client.wire == []
     nodes[0].clock.advance(INTERVAL)
     (message,) = client.wire
-    assert data(message) == {"subscription_count": 1}
+    assert data(message) == {"subscription_count": 102}
 
 
 def test_counts_of_an_app_that_has_no_client_here(nodes):

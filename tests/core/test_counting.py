@@ -1,12 +1,17 @@
 """When subscribers are told how many they are."""
 
+from itertools import pairwise
+from random import Random
+
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.doubles import AwayAdapter, InstantClock, LateAdapter, Node, cluster, data, now
 from txpusher.adapters.memory import Hub, MemoryAdapter
 from txpusher.core.counting import INTERVAL
 from txpusher.core.occurrences import Delivered, MessageDropped, SubscriptionCountChanged
-from txpusher.errors import ServiceUnavailable
+from txpusher.errors import ServiceUnavailable, Unanswered
+from txpusher.interfaces import CountTold
 from txpusher.model import App
 
 COUNTED = App("1", "key", "secret", subscription_count=True)
@@ -132,6 +137,9 @@ def test_back_below_a_hundred_at_once():
     assert counts(clients[0]) == [100]
     clients[-2].leave()
     assert counts(clients[0]) == [99]
+    node.clock.advance(INTERVAL)
+    assert counts(clients[0]) == []
+    assert not node.clock.getDelayedCalls()
 
 
 def test_a_channel_that_emptied_meanwhile():
@@ -195,6 +203,19 @@ async def refuse(*_):
     raise ServiceUnavailable("away")
 
 
+def answer_with(node, *answers):
+    """Let the bus of a node answer with these, then as usual, when it is asked for numbers that are due."""
+    real, left = node.adapter.bus.publish_due_count, list(answers)
+
+    async def publish_due_count(*place):
+        answer = left.pop(0) if left else await real(*place)
+        if isinstance(answer, Exception):
+            raise answer
+        return await answer if isinstance(answer, Deferred) else answer
+
+    node.adapter.bus.publish_due_count = publish_due_count
+
+
 def test_what_is_due_at_the_end():
     """The others are told at once when a server stops that owes it to them, and nothing is left on the clock."""
     here, there = cluster(2)
@@ -206,11 +227,41 @@ def test_what_is_due_at_the_end():
     assert not here.clock.getDelayedCalls()
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_another_node_has_told_before_the_end(changed):
+    """A server that stops tells a number that was told only if it is another one since."""
+    here, there = cluster(2)
+    (other,) = crowd(there, 1)
+    crowd(here, 100)
+    crowd(there, 1)
+    now(there.registry.counting.tell_all())
+    assert counts(other)[-1] == 102
+    if changed:
+        crowd(here, 1)
+    now(here.registry.counting.tell_all())
+    assert counts(other) == ([103] if changed else [])
+    assert [fact.subscriptions for fact in here.told.of(SubscriptionCountChanged)][99:] == (
+        [103] if changed else []
+    )
+
+
+def test_what_is_owed_at_the_end():
+    """What nobody knows to have been told is told, whatever the bus says of it."""
+    node = Node()
+    (client, *_) = crowd(node, 101)
+    answer_with(node, Unanswered("lost"))
+    node.clock.advance(INTERVAL)
+    counts(client)
+    answer_with(node, CountTold(0))
+    now(node.registry.counting.tell_all())
+    assert counts(client) == [101]
+
+
 def test_what_cannot_be_told_at_the_end():
     """It is counted."""
     node = Node()
     crowd(node, 101)
-    node.adapter.bus.publish_count = refuse
+    answer_with(node, ServiceUnavailable("away"))
     now(node.registry.counting.tell_all())
     assert node.told.of(MessageDropped) == [MessageDropped("1", "bus_away")]
     assert not node.clock.getDelayedCalls()
@@ -225,3 +276,105 @@ def test_nothing_is_told_after_the_end():
     assert not node.clock.getDelayedCalls()
     node.clock.advance(INTERVAL)
     assert counts(clients[0]) == []
+
+
+# A large channel on several nodes
+
+
+def test_one_number_in_five_seconds():
+    """While clients come and go on three nodes, all subscribers hear the same, and each number is told by one node."""
+    clock, random = InstantClock(), Random(7)
+    nodes = cluster(3, clock)
+    watchers = [client for node in nodes for client in crowd(node, 1)]
+    for node in nodes:
+        crowd(node, 40)
+    for who in [*watchers, *nodes]:
+        (who.told if isinstance(who, Node) else who.wire).clear()
+    heard, clients = (
+        [[] for _ in watchers],
+        [random.choice(nodes).connect(COUNTED) for _ in range(150)],
+    )
+    for step in range(300):
+        client = random.choice(clients)
+        if client.connection.subscriptions:
+            client.unsubscribe("news")
+        else:
+            client.subscribe("news")
+        clock.advance(0.3 if step < 299 else 2 * INTERVAL)
+        for numbers, watcher in zip(heard, watchers, strict=True):
+            numbers += [(clock.seconds(), number) for number in counts(watcher)]
+    assert heard[0] == heard[1] == heard[2]
+    times, numbers = zip(*heard[0], strict=True)
+    assert all(later - earlier >= INTERVAL for earlier, later in pairwise(times))
+    assert numbers[-1] == nodes[0].counts("news")[0]
+    facts = [
+        fact.subscriptions for node in nodes for fact in node.told.of(SubscriptionCountChanged)
+    ]
+    assert sorted(facts) == sorted(numbers)
+    assert not clock.getDelayedCalls()
+
+
+def test_a_newcomer_hears_it_in_five_seconds():
+    """A node that may not tell a number yet tells it as soon as it may, unless another one does."""
+    clock = InstantClock()
+    here, there = cluster(2, clock)
+    (client, *_) = crowd(here, 101)
+    clock.advance(4)
+    crowd(there, 1)
+    clock.advance(1)
+    assert counts(client)[-1] == 102
+    clock.advance(1)
+    (newcomer,) = crowd(here, 1)
+    clock.advance(3.9)
+    assert counts(client) == []
+    clock.advance(0.1)
+    assert counts(client) == counts(newcomer) == [103]
+    assert there.told.of(SubscriptionCountChanged)[-1].subscriptions == 103
+    clock.advance(60)
+    assert counts(client) == []
+    assert not clock.getDelayedCalls()
+
+
+def test_the_earlier_time_counts():
+    """What has changed while the bus was asked is told with what had changed before."""
+    node, answer = Node(), Deferred()
+    crowd(node, 101)
+    answer_with(node, answer)
+    node.clock.advance(INTERVAL)
+    crowd(node, 1)
+    answer.callback(CountTold(0, 1.5))
+    (call,) = node.clock.getDelayedCalls()
+    assert call.getTime() == INTERVAL + 1.5
+
+
+def test_a_number_that_is_due_while_the_bus_is_away():
+    """It is told a while later, unless another node has told it."""
+    clock = InstantClock()
+    here, there = cluster(2, clock)
+    (client, *_) = crowd(here, 101)
+    crowd(there, 1)
+    counts(client)
+    answer_with(here, ServiceUnavailable("away"))
+    clock.advance(INTERVAL)
+    assert counts(client) == [102]
+    clock.advance(INTERVAL)
+    assert counts(client) == []
+    answer_with(here, ServiceUnavailable("away"))
+    crowd(here, 1)
+    clock.advance(INTERVAL)
+    assert counts(client) == []
+    clock.advance(INTERVAL)
+    assert counts(client) == [103]
+
+
+def test_a_number_of_which_nobody_knows_whether_it_was_told():
+    """It is told once more, as observers have heard of none."""
+    node = Node()
+    (client, *_) = crowd(node, 101)
+    node.told.clear()
+    answer_with(node, Unanswered("lost"))
+    node.clock.advance(INTERVAL)
+    node.clock.advance(INTERVAL)
+    assert counts(client)[-1] == 101
+    assert node.told.of(SubscriptionCountChanged) == [SubscriptionCountChanged("1", "news", 101)]
+    assert not node.clock.getDelayedCalls()

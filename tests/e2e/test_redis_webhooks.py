@@ -12,6 +12,7 @@ from hook_receiver import HookReceiver
 from served_apps import APP
 
 from tests.redis_server import RedisServer
+from txpusher.core.counting import INTERVAL
 
 DELAY, LEASE = 0.8, 1.0
 PARAMETERS = f"heartbeat=0.25&lease={LEASE}&timeout=0.8"
@@ -34,9 +35,9 @@ def redis(tmp_path):
 class Cluster:
     """Nodes whose app has one target, and which a test may kill."""
 
-    def __init__(self, directory, stack, redis, hooks):
+    def __init__(self, directory, stack, redis, hooks, kinds=KINDS, **settings):
         self._directory, self._stack, self._redis = directory, stack, redis
-        target = {"url": hooks.url(), "event_types": KINDS}
+        target = {"url": hooks.url(), "event_types": kinds}
         app = {
             "id": APP.id,
             "key": APP.key,
@@ -44,6 +45,7 @@ class Cluster:
             "client_events": True,
             "max_client_events_per_second": 0,
             "webhooks": [target],
+            **settings,
         }
         self._apps = directory / "hooked.json"
         self._apps.write_text(json.dumps([app]))
@@ -231,3 +233,36 @@ def test_redis_is_restarted(cluster, hooks, redis):
     wait_for(hooks, OCCUPIED, ADDED, meanwhile)
     client.drop()
     wait_for(hooks, OCCUPIED, ADDED, meanwhile, REMOVED, VACATED)
+
+
+@pytest.fixture
+def counting(tmp_path, redis, hooks):
+    with ExitStack() as stack:
+        kinds = ["subscription_count"]
+        yield Cluster(tmp_path, stack, redis, hooks, kinds, subscription_count=True)
+
+
+def test_a_number_above_a_hundred(counting, hooks):
+    """It is told once, whichever nodes have changed it: to subscribers, and to receivers."""
+    nodes = counting.nodes(2)
+    watchers = [enter(node, channel="news") for node in nodes]
+    crowd = [enter(nodes[i % 2], channel="news") for i in range(102)]
+    wait_until(lambda: numbers(hooks)[-1:] == [104], "the number of all")
+    for client in crowd[:2]:
+        client.drop()
+    wait_until(lambda: numbers(hooks)[-1:] == [102], "the number of the others")
+    time.sleep(INTERVAL + 1)
+    told = [[large for m in watcher.so_far() if (large := number(m)) > 100] for watcher in watchers]
+    assert told[0] == told[1] == numbers(hooks)
+    assert told[0][-2:] == [104, 102]
+
+
+def number(message):
+    """Give the number that a message tells, or 0."""
+    counted = message["event"] == "pusher_internal:subscription_count"
+    return json.loads(message["data"])["subscription_count"] if counted else 0
+
+
+def numbers(hooks):
+    """Give the numbers above 100 that the receiver was told."""
+    return [e["subscription_count"] for e in hooks.events() if e["subscription_count"] > 100]

@@ -16,7 +16,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from tests.core.test_cluster_machine import ClusterMachine
+from tests.core.test_cluster_machine import ClusterMachine, LargeChannelsMachine
 from tests.doubles import Node, now
 from tests.redis_server import RedisServer
 from txpusher.adapters.redis.adapter import RedisAdapter
@@ -86,11 +86,10 @@ class RedisClusterMachine(ClusterMachine):
     """The same two nodes, on Redis."""
 
     def make_nodes(self):
-        endpoint, prefix = Blocking(), f"machine{next(_numbers)}"
+        endpoint, self.prefix = Blocking(), f"machine{next(_numbers)}"
+        target = Target(prefix=self.prefix)
         adapters = [
-            RedisAdapter(
-                Target(prefix=prefix), endpoint, Clock(), lambda i=i: f"node---{i}", lambda: 1.0
-            )
+            RedisAdapter(target, endpoint, Clock(), lambda i=i: f"node---{i}", lambda: 1.0)
             for i in range(2)
         ]
         return [Node(adapter, self.clock) for adapter in adapters]
@@ -109,5 +108,26 @@ class RedisClusterMachine(ClusterMachine):
             now(node.adapter.stop())
 
 
+class RedisLargeChannelsMachine(RedisClusterMachine, LargeChannelsMachine):
+    """Many subscriptions are two, and numbers are told so rarely that what passes on Redis' own clock is nothing."""
+
+    interval = 5000
+
+    # What numbers are noted in ends so much sooner.
+    _passing = """
+    for _, note in ipairs(redis.call("KEYS", ARGV[1] .. ":counted:*")) do
+        redis.call("PEXPIRE", note, redis.call("PTTL", note) - ARGV[2])
+    end
+    """
+
+    def step(self, seconds):
+        milliseconds = str(int(seconds * 1000))
+        reply = _server[0].ask("EVAL", self._passing, "0", self.prefix, milliseconds)
+        assert reply.startswith(b"$-1"), reply
+        super().step(seconds)
+
+
 TestRedisCluster = RedisClusterMachine.TestCase
 TestRedisCluster.settings = settings(max_examples=25, stateful_step_count=30)
+TestRedisLargeChannels = RedisLargeChannelsMachine.TestCase
+TestRedisLargeChannels.settings = settings(max_examples=25, stateful_step_count=30)

@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from unittest import mock
 
 import pytest
 
 from tests.doubles import APP, Client, data
 from tests.redis.two_nodes import TwoNodesCase
+from txpusher.core import counting
 from txpusher.core.counting import INTERVAL
+from txpusher.core.occurrences import SubscriptionCountChanged
+from txpusher.core.returning import write_missing
+from txpusher.errors import ServiceUnavailable
 
 ROUNDS = 40
 
@@ -64,6 +69,11 @@ def told_numbers(client):
     return [data(m)["subscription_count"] for m in client.wire.named("subscription_count")]
 
 
+async def refuse(*_, **__):
+    """Be a roster that is away."""
+    raise ServiceUnavailable("away")
+
+
 @pytest.mark.usefixtures("_redis_of_case")
 class TestNumbers(TwoNodesCase):
     """Subscribers who come and go on two nodes."""
@@ -99,22 +109,68 @@ class TestNumbers(TwoNodesCase):
         return self.run_with_nodes(test)
 
     def test_a_large_channel(self):
-        """The node where it has changed tells the number of that moment to both."""
+        """Of the nodes where it has changed, one tells the number of that moment to both."""
 
         async def test(one, two):
             stay = [*await self.subscribed(one), *await self.subscribed(two)]
             many = [Client(node, self.app) for node in (one, two) for _ in range(70)]
-            for client in many:
-                client.subscribe("news")
-            for client in many:
-                await self.until(lambda c=client: c.wire.named("subscription_succeeded"))
+            for some in (many[1:-1], (many[0], many[-1])):
+                for client in some:
+                    client.subscribe("news")
+                for client in some:
+                    await self.until(lambda c=client: c.wire.named("subscription_succeeded"))
             for client in stay:
                 assert max(told_numbers(client)) <= 100
-            assert one.clock.getDelayedCalls() or two.clock.getDelayedCalls()
             for node in (one, two):
+                assert node.clock.getDelayedCalls()
                 node.clock.advance(INTERVAL)
             for client in stay:
                 await self.until(lambda c=client: told_numbers(c)[-1] == 142)
+            await self.answered(one, two)
+            assert [told_numbers(client).count(142) for client in stay] == [1, 1]
+            facts = one.told.of(SubscriptionCountChanged) + two.told.of(SubscriptionCountChanged)
+            assert facts.count(SubscriptionCountChanged("1", "news", 142)) == 1
+            assert not one.clock.getDelayedCalls() + two.clock.getDelayedCalls()
+            # What changes now is told when it may be.
+            many[0].leave()
+            many[-1].leave()
+            await self.answered(one, two)
+            for node in (one, two):
+                node.clock.advance(INTERVAL)
+                await self.answered(node)
+                (call,) = node.clock.getDelayedCalls()
+                assert 0 < call.getTime() - node.clock.seconds() <= INTERVAL
+            assert [told_numbers(client)[-1] for client in stay] == [142, 142]
+
+        return self.run_with_nodes(test)
+
+    async def answered(self, *nodes):
+        """Wait until nodes have got the answers to all that they have asked."""
+        for node in nodes:
+            await node.adapter.roster.counts("1", ["news"])
+
+    def test_a_leave_that_is_told_late(self):
+        """It is a change for the other nodes, too, when the roster hears of it at last; a small number is told once."""
+
+        async def test(one, two):
+            (stays,) = await self.subscribed(two)
+            go = [*await self.subscribed(one), *await self.subscribed(one)]
+            limits = "1", "news", 1, 60
+            assert await two.adapter.bus.publish_due_count(*limits) == (3, 0)
+            real, one.adapter.roster.leave = one.adapter.roster.leave, refuse
+            go[0].leave()
+            one.adapter.roster.leave = real
+            with mock.patch.object(counting, "FREQUENT_UP_TO", 1):
+                await write_missing(one.registry)
+            number, again = await two.adapter.bus.publish_due_count(*limits)
+            assert not number
+            assert again > 0
+            one.adapter.roster.leave = refuse
+            go[1].leave()
+            one.adapter.roster.leave = real
+            await write_missing(one.registry)
+            await self.until(lambda: told_numbers(stays)[-1] == 1)
+            assert told_numbers(stays) == [1, 2, 3, 3, 1]
 
         return self.run_with_nodes(test)
 

@@ -31,9 +31,10 @@ class Node:
     def __init__(self, url: str) -> None:
         self.adapter = create(url, reactor)
         self.clock = InstantClock()
+        self.told = RecordingObserver()
         liveness = Liveness(Clock(), Timeouts(120, 30), random.random)
         self.registry = ChannelRegistry(
-            self.adapter, self.clock, liveness, secrets.randbelow, RecordingObserver()
+            self.adapter, self.clock, liveness, secrets.randbelow, self.told
         )
 
 

@@ -222,7 +222,7 @@ async def _find_ghosts(registry: ChannelRegistry) -> None:
         cursor, owned = await roster.owned(cursor)
         for place in starmap(Place, owned):
             if not registry.outage.waits(place) and not _is_back(registry, place):
-                await _tell_departure(registry, place, await roster.leave(*place))
+                await _tell_departure(registry, place, await _leave_roster(registry, place))
         if not cursor:
             return
 
@@ -239,7 +239,7 @@ async def _leave(registry: ChannelRegistry) -> None:
 
 async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
     roster, member = registry.adapter.roster, registry.outage.left[place]
-    answer = await roster.leave(*place)
+    answer = await _leave_roster(registry, place)
     # An earlier leave may have happened without this node having read what followed: what is true now is told.
     if not answer.counts.subscriptions:
         answer = answer._replace(last_in_channel=True)
@@ -249,6 +249,14 @@ async def _leave_one(registry: ChannelRegistry, place: Place) -> None:
             answer = answer._replace(last_for_user=member)
     await _tell_departure(registry, place, answer)
     registry.outage.left.pop(place, None)
+
+
+async def _leave_roster(registry: ChannelRegistry, place: Place) -> Left:
+    app, kind = registry.app(place.app_id), kind_of(place.channel)
+    up_to = 0 if app is None or kind is Kind.USER else told_up_to(app, kind)
+    left = await registry.adapter.roster.leave(*place, tell_up_to=up_to)
+    # What was not there was not told now.
+    return left._replace(told=left.told and left.found)
 
 
 def _is_back(registry: ChannelRegistry, place: Place) -> bool:
@@ -271,4 +279,4 @@ async def _tell_departure(registry: ChannelRegistry, place: Place, left: Left) -
             envelope = Envelope(app_id, name, [(codec.member_removed(name, user_id), None)])
             await registry.adapter.bus.publish_gone(envelope, user_id)
     elif app is not None and told_up_to(app, kind_of(name)):
-        await registry.counting.changed(app_id, name, left.counts.subscriptions)
+        await registry.counting.changed(app_id, name, left.counts.subscriptions, told=left.told)

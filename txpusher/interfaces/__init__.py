@@ -6,7 +6,7 @@ implementation in memory never suspends, so the single-process path runs without
 
 from txpusher.interfaces.adapter import Adapter, Figures, Node
 from txpusher.interfaces.apps import AppStore, ChangingAppStore
-from txpusher.interfaces.bus import Bus, Envelope
+from txpusher.interfaces.bus import Bus, CountTold, Envelope
 from txpusher.interfaces.health import Check, Health
 from txpusher.interfaces.roster import Joined, Left, Restored, Roster
 from txpusher.interfaces.surroundings import Call, Clock, Observer, Wire
@@ -20,6 +20,7 @@ __all__ = [
     "ChangingAppStore",
     "Check",
     "Clock",
+    "CountTold",
     "Envelope",
     "Figures",
     "Health",

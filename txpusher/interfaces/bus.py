@@ -25,6 +25,18 @@ class Envelope(NamedTuple):
     sender: str = ""
 
 
+class CountTold(NamedTuple):
+    """What became of a number that was due.
+
+    Args:
+        number: what subscribers were told; 0 when they were told none.
+        again: seconds after which it has to be asked for once more, as it has changed since it was told; else 0.
+    """
+
+    number: int
+    again: float = 0.0
+
+
 class Bus(Protocol):
     """Carries envelopes to the other nodes: at most once, in order per sender, never back to the sender."""
 
@@ -79,6 +91,25 @@ class Bus(Protocol):
 
         Raises:
             ServiceUnavailable: nobody was told, or nobody knows whether anybody was.
+        """
+
+    async def publish_due_count(
+        self, app_id: str, channel: str, above: int, every: float
+    ) -> CountTold:
+        """Tell the subscribers of a large channel how many they are, as `publish_count`, but once for all nodes.
+
+        Every node where the number has changed asks for it a while later. The first one has it told; for those that
+        come after it there is nothing to do until it changes again.
+
+        Args:
+            app_id: the app.
+            channel: of that app.
+            above: the number above which it is large: up to that, every change is told at once by whoever makes it.
+            every: seconds in which nobody is told twice.
+
+        Raises:
+            ServiceUnavailable: nobody was told.
+            Unanswered: nobody knows whether anybody was.
         """
 
     async def watch(self, app_id: str, channel: str) -> None:

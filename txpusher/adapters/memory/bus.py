@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from txpusher.interfaces import Envelope
+from txpusher.interfaces import CountTold, Envelope
 from txpusher.protocol import codec
 
 if TYPE_CHECKING:
@@ -75,11 +75,23 @@ class MemoryBus:
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""
         (counts,) = await self._hub.roster.counts(app_id, [channel])
-        if counts.subscriptions:
-            frame = codec.subscription_count(channel, counts.subscriptions)
+        self._tell_number(app_id, channel, counts.subscriptions)
+        return counts.subscriptions
+
+    async def publish_due_count(
+        self, app_id: str, channel: str, above: int, every: float
+    ) -> CountTold:
+        """See `txpusher.interfaces.Bus`."""
+        hub = self._hub
+        told = hub.roster.take_due_count(app_id, channel, above, every, hub.clock.seconds())
+        self._tell_number(app_id, channel, told.number)
+        return told
+
+    def _tell_number(self, app_id: str, channel: str, number: int) -> None:
+        if number:
+            frame = codec.subscription_count(channel, number)
             for bus in self._hub.buses:
                 bus._take(Envelope(app_id, channel, [(frame, None)]))  # noqa: SLF001
-        return counts.subscriptions
 
     def _take(self, envelope: Envelope) -> None:
         if (envelope.app_id, envelope.channel) in self._watched:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from txpusher.interfaces import Joined, Left, Restored
+from txpusher.interfaces import CountTold, Joined, Left, Restored
 from txpusher.model import Counts, PresenceMember
 
 _NOBODY = Counts()
 
 
 class _Channel:
-    """Sockets with their members, and each user's sockets in the order they came."""
+    """Sockets with their members, and each user's sockets in the order they came.
 
-    __slots__ = ("sockets", "users")
+    `told_until` is how long nobody is told the number again, `changed` whether it has changed since it was told.
+    """
+
+    __slots__ = ("changed", "sockets", "told_until", "users")
 
     def __init__(self) -> None:
         self.sockets: dict[str, PresenceMember | None] = {}
         self.users: dict[str, dict[str, PresenceMember]] = {}
+        self.told_until = 0.0
+        self.changed = False
 
     def counts(self) -> Counts:
         return Counts(len(self.sockets), len(self.users))
@@ -51,6 +56,7 @@ class MemoryRoster:
             return Joined(False, False, False, there.counts(), ())
         first_in_channel = not there.sockets
         there.sockets[socket_id] = member
+        there.changed = True
         if member is None:
             return Joined(True, first_in_channel, False, there.counts(), ())
         there.users.setdefault(member.user_id, {})[socket_id] = member
@@ -70,6 +76,7 @@ class MemoryRoster:
             counts = _NOBODY if there is None else there.counts()
             return Left(False, None, counts, found=False)
         was = there.sockets.pop(socket_id)
+        there.changed = True
         gone = was if was is not None and self._leave_user(there, was, socket_id) else None
         self._drop_if_empty(app_id, channel, there)
         return Left(not there.sockets, gone, there.counts())
@@ -110,6 +117,18 @@ class MemoryRoster:
         """See `txpusher.interfaces.Roster`."""
         there = self._apps.get(app_id, {})
         return [there[name].counts() if name in there else _NOBODY for name in channels]
+
+    def take_due_count(
+        self, app_id: str, channel: str, above: int, every: float, now: float
+    ) -> CountTold:
+        """Take the number that is told now, if any is; see `txpusher.interfaces.Bus.publish_due_count`."""
+        there = self._apps.get(app_id, {}).get(channel)
+        if there is None or len(there.sockets) <= above or not there.changed:
+            return CountTold(0)
+        if now < there.told_until:
+            return CountTold(0, there.told_until - now)
+        there.told_until, there.changed = now + every, False
+        return CountTold(len(there.sockets))
 
     async def channels(self, app_id: str, prefix: str = "") -> dict[str, Counts]:
         """See `txpusher.interfaces.Roster`."""

@@ -15,8 +15,9 @@ from twisted.logger import Logger
 
 from txpusher.adapters.redis import envelopes
 from txpusher.adapters.redis.commands import place, refusal
-from txpusher.adapters.redis.scripts import GONE, NUMBER, OCCUPIED, STILL
+from txpusher.adapters.redis.scripts import DUE_NUMBER, GONE, NUMBER, OCCUPIED, STILL
 from txpusher.errors import ServiceUnavailable
+from txpusher.interfaces import CountTold
 
 if TYPE_CHECKING:
     from txredisapi import ResponseError
@@ -108,6 +109,16 @@ class RedisBus:
     async def publish_count(self, app_id: str, channel: str) -> int:
         """See `txpusher.interfaces.Bus`."""
         return int(await self._commands.run(NUMBER, place(app_id, channel), envelopes.NUMBER))
+
+    async def publish_due_count(
+        self, app_id: str, channel: str, above: int, every: float
+    ) -> CountTold:
+        """See `txpusher.interfaces.Bus`."""
+        limits = above, int(every * 1000)
+        told, left = await self._commands.run(
+            DUE_NUMBER, place(app_id, channel), *limits, envelopes.NUMBER
+        )
+        return CountTold(told, left / 1000)
 
     async def watch(self, app_id: str, channel: str) -> None:
         """See `txpusher.interfaces.Bus`; while Redis is away the channel is noted, and that is all."""

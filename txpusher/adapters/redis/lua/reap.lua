@@ -40,6 +40,7 @@ for _, entry in ipairs(redis.call("SPOP", P .. "node:" .. node, limit)) do
         local was, user, info = remove(place, socket)
         if was then
             local sockets, users = count(place)
+            note_change(place)
             gone[#gone + 1] = {
                 place, sockets == 0 and 1 or 0, sockets, users, user and 1 or 0, user or "", info or "",
             }

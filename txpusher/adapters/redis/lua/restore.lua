@@ -11,4 +11,7 @@ for i = 4, #ARGV, 4 do
     end
 end
 local sockets, users = count(place)
+if sockets ~= before then
+    note_change(place)
+end
 return {(before == 0 and sockets > 0) and 1 or 0, sockets, users, arrived}

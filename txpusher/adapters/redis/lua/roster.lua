@@ -13,6 +13,8 @@
 --   reaped:<node>     hash: survivor -> what it took away of this dead node and has not told yet (MessagePack)
 --   came:<place>      when somebody last came to a user's channel on which nobody was, in milliseconds; it is there until
 --                     any watcher is told that the user is offline
+--   counted:<place>   whether the number of a large channel is as it was told, "same" or "changed"; it is there for the
+--                     time in which nobody is told twice, and a minute more
 --   heard             when any node gave its last sign of life, in the same milliseconds
 
 local P = ARGV[1]
@@ -127,10 +129,19 @@ local function tell(place, message)
     redis.call("PUBLISH", P .. "bus:" .. place, message)
 end
 
--- Tell them how many sockets there are, if there are any and no more than some; the message ends with the number.
+-- Note that the number of a channel is another one than was told (see due_number.lua).
+local function note_change(place)
+    redis.call("SET", P .. "counted:" .. place, "changed", "XX", "KEEPTTL")
+end
+
+-- Tell them how many sockets there are, if there are any and no more than some; the message ends with the number. More
+-- are told later; when that some is 0, nobody is ever told.
 local function tell_number(place, sockets, most, message)
-    if sockets > 0 and sockets <= tonumber(most) then
+    most = tonumber(most)
+    if sockets > 0 and sockets <= most then
         tell(place, message .. sockets)
+    elseif sockets > 0 and most > 0 then
+        note_change(place)
     end
 end
 
