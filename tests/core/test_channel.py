@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from tests.doubles import RecordingObserver, turn
 from txpusher.core import channel as channel_module
@@ -163,6 +164,38 @@ def test_more_are_served_in_slices(channel, clock, told):
     assert all(socket.writes == [b"1"] for socket in sockets)
     assert not clock.getDelayedCalls()
     assert told == [Delivered("1", Kind.PUBLIC, 2 * SLICE + 1, 2 * SLICE + 1, 0.0)]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_all_of_a_large_channel_can_be_sent_at_once(channel, clock, told, turns):
+    """Who is made to leave gets what came before, at the end of whichever slice they would have been served."""
+    sockets = crowd(channel, 3 * SLICE + 1)
+    channel.deliver([(b"1", None)])
+    for _ in range(turns):
+        turn(clock)
+    channel.deliver([(b"2", None)])
+    channel.flush()
+    for socket in sockets:
+        channel.remove(socket)
+    clock.advance(0)
+    assert {socket.read for socket in sockets} == {b"12"}
+    assert sum(delivered.messages for delivered in told) == 2 * len(sockets)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_bug_in_a_round_does_not_silence_the_channel(channel, clock, place):
+    """Some may miss what the round was about; what is published after that, and during it, goes out."""
+    sockets = crowd(channel, 2 * SLICE)
+    channel.replace(sockets[place], lambda frames: 1 / 0 if frames == b"1" else None)
+    channel.deliver([(b"1", None)])
+    with capturedLogs() as logs:
+        turn(clock)
+        channel.deliver([(b"2", None)])
+        clock.advance(0)
+        channel.deliver([(b"3", None)])
+        clock.advance(0)
+    assert sockets[SLICE].read.endswith(b"23")
+    assert [log["log_failure"].type for log in logs] == [ZeroDivisionError]
 
 
 def test_fewer_are_served_where_it_takes_longer(channel, clock, told):

@@ -1,6 +1,7 @@
 """Connections, subscriptions, presence, caches and publishing, on one node and on two."""
 
 import pytest
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from tests.doubles import (
@@ -15,8 +16,10 @@ from tests.doubles import (
     data,
     limited,
     now,
+    turn,
 )
 from txpusher.adapters.memory import Hub, MemoryAdapter
+from txpusher.core.channel import SLICE
 from txpusher.core.liveness import Liveness
 from txpusher.core.occurrences import (
     CacheMissed,
@@ -469,6 +472,19 @@ def test_a_user_is_reached_on_every_connection():
     for client in (first, second, other):
         client.leave()
     assert here.channels() == there.channels() == {}
+
+
+def test_terminating_a_user_with_many_connections():
+    """What they were sent before reaches all of them, also those whose turn has not come."""
+    node = Node(clock=Clock())
+    clients = [node.connect() for _ in range(SLICE + 1)]
+    for client in clients:
+        client.sign_in("ann")
+    node.event("e", "#server-to-user-ann")
+    turn(node.clock)
+    now(terminate(node.registry, "1", "ann"))
+    for client in clients:
+        assert [message["event"] for message in client.wire][-2:] == ["e", "pusher:error"]
 
 
 def test_terminating_a_user():

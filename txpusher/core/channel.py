@@ -63,6 +63,7 @@ class Channel:
         "_pending_since",
         "_pending_size",
         "_steady",
+        "_step",
         "_tell",
         "_turn",
         "app_id",
@@ -91,6 +92,8 @@ class Channel:
         self._pending_size = 0
         # Whether they wait for the end of the turn.
         self._due = False
+        # What is to be done at the end of the turn, if anything.
+        self._step: Callable[[], None] | None = None
         # Whether all who were here when the round began still are, with the same ``send``.
         self._steady = True
         # Who joined since the first of them, and how many waiting frames are older than that.
@@ -129,22 +132,36 @@ class Channel:
         self._pending.extend(frames)
         if idle:
             self._due = True
-            self._turn.at_end(self.flush)
+            self._then(self._next_round)
         elif not self._due:
             self._pending_size += sum([len(frame) for frame, _ in frames])
 
     def flush(self) -> None:
-        """Send what waits for the end of this turn; when it has come, or before."""
-        if self._due:
-            self._next_round()
+        """Send at once all that waits, and what is left of the round under way."""
+        while self._step is not None:
+            self._go_on()
+
+    def _then(self, step: Callable[[], None]) -> None:
+        self._step = step
+        self._turn.at_end(self._go_on)
+
+    def _go_on(self) -> None:
+        step, self._step = self._step, None
+        if step is not None:  # else it was done by `flush`
+            step()
 
     def _slice(self, round_: Round, begin: int) -> None:
-        end = self._serve(round_, begin)
-        if end < len(round_):
-            self._turn.at_end(partial(self._slice, round_, end))
-        else:
-            self._finished(round_)
-            self._next_round()
+        end = len(round_)
+        try:
+            end = self._serve(round_, begin)
+            if end == len(round_):
+                self._finished(round_)
+        finally:
+            # A bug ends the round and not the channel, where all would wait for the end of that round.
+            if end < len(round_):
+                self._then(partial(self._slice, round_, end))
+            else:
+                self._next_round()
 
     def _serve(self, round_: Round, begin: int) -> int:
         """Serve as many as may be served in one turn; give the place of the next."""
