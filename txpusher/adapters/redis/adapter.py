@@ -73,7 +73,7 @@ class RedisAdapter:
         self.roster = RedisRoster(commands, node_id)
         self.quotas = RedisQuotas(commands, node_id)
         self.last_events = RedisLastEvents(commands)
-        self.receipts = RedisReceipts(commands, node_id)
+        self.receipts = RedisReceipts(commands, node_id, clock.seconds)
         self.limiter: Limiter | None = RedisLimiter(commands)
         self.outbox: Outbox | None = RedisOutbox(commands, node_id, target.lease)
         # Long enough for one node alone that beats a little late; short enough that who comes back a moment after the

@@ -12,6 +12,8 @@ from txpusher.errors import ServiceUnavailable, Unanswered
 from txpusher.model import CachedEvent, Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from txpusher.adapters.redis.commands import Commands
 
 
@@ -49,17 +51,19 @@ class RedisReceipts:
     Args:
         commands: asks Redis.
         node_id: of this node.
+        time: gives seconds on a clock that never goes back.
     """
 
-    def __init__(self, commands: Commands, node_id: bytes) -> None:
+    def __init__(self, commands: Commands, node_id: bytes, time: Callable[[], float]) -> None:
         self._commands = commands
         self._id = node_id
+        self._time = time
         self._numbers = count()
         # What claims have written, by key; and keys with what is to be taken away from them.
         self._begun: dict[bytes, bytes] = {}
         self._owed: set[tuple[bytes, bytes]] = set()
-        # Receipts that Redis was not told, by key, with their seconds.
-        self._unsettled: dict[bytes, tuple[bytes, int]] = {}
+        # Receipts that Redis was not told, by key, with the times when they are to be forgotten.
+        self._unsettled: dict[bytes, tuple[bytes, float]] = {}
 
     async def claim(self, app_id: str, key: str, fingerprint: bytes, ttl: int) -> Receipt | None:
         """See `txpusher.interfaces.Receipts`."""
@@ -79,13 +83,16 @@ class RedisReceipts:
         """See `txpusher.interfaces.Receipts`."""
         place = self._key(app_id, key)
         self._begun.pop(place, None)
-        await self._settle(place, _written(receipt), ttl)
+        await self._settle(place, _written(receipt), self._time() + ttl)
 
-    async def _settle(self, place: bytes, written: bytes, ttl: int) -> None:
+    async def _settle(self, place: bytes, written: bytes, until: float) -> None:
+        seconds = ceil(until - self._time())
+        if seconds <= 0:
+            return  # after so long an outage somebody else may have the key
         try:
-            await self._commands.call("SET", place, written, "EX", ttl)
+            await self._commands.call("SET", place, written, "EX", seconds)
         except ServiceUnavailable:
-            self._unsettled[place] = (written, ttl)
+            self._unsettled[place] = (written, until)
             raise
 
     async def release(self, app_id: str, key: str) -> None:
@@ -98,9 +105,9 @@ class RedisReceipts:
     async def make_good(self) -> None:
         """Settle and release what could not be before, as far as that is possible now."""
         unsettled, self._unsettled = self._unsettled, {}
-        for place, (written, ttl) in unsettled.items():
+        for place, (written, until) in unsettled.items():
             with suppress(ServiceUnavailable):
-                await self._settle(place, written, ttl)
+                await self._settle(place, written, until)
         owed, self._owed = self._owed, set()
         for place, begun in owed:
             with suppress(ServiceUnavailable):
