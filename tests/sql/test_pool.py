@@ -123,17 +123,12 @@ def test_a_connection_that_is_not_kept(driver, reactor, cut):
     for _ in range(2):
         assert ask(pool, lambda connection: connection.commits) == [0]
     assert [connection.closed for connection in driver.connections] == [True, False]
-    driver.down = True
-    with capturedLogs() as logs:
-        (failure,) = ask(pool)
-    assert failure.check(ConnectionError)
-    driver.down = False
-    assert ask(pool) == [None]
-    assert logs == []
 
 
-def test_nobody_answers_the_door(pool, driver):
+@pytest.mark.parametrize("kept", [True, False])
+def test_nobody_answers_the_door(driver, reactor, cut, kept):
     """A database that cannot be connected to is an error, and nothing that adbapi would log."""
+    pool = make(reactor, cut, kept=kept)
     driver.down = True
     with capturedLogs() as logs:
         (failure,) = ask(pool)
