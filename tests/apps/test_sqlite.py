@@ -42,9 +42,11 @@ class TestSqlite(SqlAppStoreContract):
             assert self.started().health().ok
 
 
-def test_created_by_url():
+def test_created_by_url(tmp_path):
     """The URL names the file; nothing is opened before the start."""
-    create("sqlite:///no/such/file.db", Clock(), Limits())
+    store = create(f"sqlite://{tmp_path}/apps.db", Clock(), Limits())
+    assert not store.health().ok
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("url", ["sqlite://apps.db", "sqlite://", "sqlite:///"])

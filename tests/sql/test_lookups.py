@@ -127,3 +127,5 @@ def test_a_question_at_once(asking):
     """An answer may come while the question is being asked."""
     asking.lookups._wake = lambda: asking.lookups.settle(KEY, exists=False)
     now(asking.lookups.ask(KEY))
+    asking.lookups._wake = lambda: pytest.fail("it is asked again")
+    assert asking.ask(KEY) == [[None]]
