@@ -317,6 +317,9 @@ class _Part:
         self._real = real
         self._ask = ask
 
+    def is_alone(self) -> bool:
+        return False
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._real, name)
         return lambda *args, **kwargs: self._ask(name, partial(method, *args, **kwargs))

@@ -158,6 +158,16 @@ class AdapterContract(Contract):
         assert len(other.received) == 1
 
     @awaited
+    async def test_nobody_is_alone_beside_another_node(self) -> None:
+        """While there is another node, every node hands on what it publishes; one that has stopped does no harm."""
+        stays, goes = await self.nodes(2)
+        assert not stays.adapter.bus.is_alone()
+        assert not goes.adapter.bus.is_alone()
+        self.started.remove(goes.adapter)
+        await goes.adapter.stop()
+        assert not goes.adapter.bus.is_alone()
+
+    @awaited
     async def test_envelopes_keep_their_order(self) -> None:
         """What one node publishes arrives in the order in which it was published."""
         sender, other = await self.nodes(2)

@@ -215,6 +215,25 @@ def test_what_sdks_send_goes_the_short_way(way, monkeypatch):
     assert way.ask(Api(), publish(event())).status == 200
 
 
+def test_what_was_right_is_judged_anew(way):
+    """The same request is refused when its time is over, and when its app has another secret."""
+    api = Api()
+    request = publish(event())
+    assert way.ask(api, request).status == 200
+    api.time += 601
+    assert "Timestamp expired" in unauthorized(way.ask(api, request))
+    rotated = Api(App("1", "key", "other"))
+    assert "Invalid signature" in unauthorized(way.ask(rotated, request))
+
+
+def test_what_the_signature_of_one_request_is_made_of_is_not_taken_for_another(way):
+    """Requests of one second for other paths, or with other keys, are told apart."""
+    target = signed("POST", PATH, event())
+    assert way.ask(Api(), post(target)).status == 200
+    for wrong in (target.replace("/events", "/batch_events"), target.replace("=key&", "=kex&")):
+        unauthorized(way.ask(Api(), post(wrong)))
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), st.text(max_size=8)))
 def test_further_parameters_are_signed_unescaped(further):
     """Any further parameters are fine, as long as they are signed as they are meant, not as they are written."""

@@ -413,6 +413,7 @@ def test_what_is_away_for_now_is_answered_503(way):
     async def away(envelope):
         raise ServiceUnavailable("Redis is away")
 
+    api.node.adapter.bus.is_alone = lambda: False
     api.node.adapter.bus.publish = away
     api.node.registry.options = Options(adapter_required=True)
     with capturedLogs() as logs:

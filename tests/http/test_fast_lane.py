@@ -110,6 +110,13 @@ def test_a_configured_prefix_is_usual(path):
     assert isinstance(client.protocol, FastLane)
 
 
+def test_a_fragment_is_taken_for_a_part_of_the_query(way):
+    """RFC 9112 knows no fragment here; one that is sent all the same is signed, as twisted.web has it."""
+    response = way.ask(Api(), http("POST", f"{TARGET}#top", event()))
+    assert response.status == 401
+    assert response.error.startswith("Invalid signature: ")
+
+
 @pytest.mark.parametrize("app_id", ["1", "my-app_2.0~x", "0"])
 def test_app_ids_that_need_no_escape_are_usual(app_id):
     """An app id of the characters that never need an escape stays on the fast lane, known or not."""

@@ -251,8 +251,9 @@ class ChannelRegistry:
                     caching.append(start(self._cache(app, name, event)))
         for name, channel_frames in frames.items():
             self.deliver(app.id, name, channel_frames)
-        for name, channel_frames in frames.items():
-            await self.hand_on(Envelope(app.id, name, channel_frames), required=required)
+        if not self.adapter.bus.is_alone():
+            for name, channel_frames in frames.items():
+                await self.hand_on(Envelope(app.id, name, channel_frames), required=required)
         for cached in caching:
             if cached is not None:
                 await cached
@@ -285,7 +286,8 @@ class ChannelRegistry:
         """Send one frame to a channel's subscribers on every node."""
         frames = [(frame, None if excluded is None else excluded.socket_id)]
         self.deliver(app_id, name, frames)
-        await self.hand_on(Envelope(app_id, name, frames))
+        if not self.adapter.bus.is_alone():
+            await self.hand_on(Envelope(app_id, name, frames))
 
     def deliver(self, app_id: str, name: str, frames: Sequence[tuple[bytes, str | None]]) -> None:
         """Send frames to a channel's subscribers in this process."""

@@ -77,7 +77,7 @@ class Lane:
         self.address_of = address_of
         prefix = re.escape(path_prefix.encode())
         self.usual = re.compile(
-            rb"POST ((?:%b)?/apps/([\w.~-]+)/(batch_)?events)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n"
+            rb"POST ((?:%b)?/apps/([\w.~-]+)/(batch_)?events)(?:\?([!-~]*))? HTTP/1\.1\r\n"
             % prefix,
             re.ASCII,
         )

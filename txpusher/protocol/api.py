@@ -53,7 +53,7 @@ def parse_event(body: bytes, limits: Limits, *, allow_reserved: bool) -> Publica
     fields = _object(body)
     channels = fields.get("channels")
     if not channels:
-        channels = [_required("channel (or channels)", fields.get("channel"))]
+        channels = [_one_channel("channel (or channels)", fields)]
     if not isinstance(channels, list):
         raise BadRequest("channels must be a list of channel names")
     _check_count(channels, limits)
@@ -91,7 +91,7 @@ def _batch_item(index: int, item: object, limits: Limits, *, allow_reserved: boo
     if not isinstance(item, dict):
         raise BadRequest(f"batch[{index}]: an event must be an object")
     try:
-        channel = _required("channel", item.get("channel"))
+        channel = _one_channel("channel", item)
         return _publication(item, [channel], limits, allow_reserved=allow_reserved)
     except (BadRequest, PayloadTooLarge) as error:
         raise type(error)(f"batch[{index}]: {error.message}") from error
@@ -107,18 +107,19 @@ def _object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _required(name: str, value: object) -> object:
-    if value is None:
+def _one_channel(name: str, fields: Mapping[str, Any]) -> object:
+    channel = fields.get("channel")
+    if channel is None:
         raise BadRequest(f"{name} is missing")
-    return value
+    return channel
 
 
 def _publication(
     fields: Mapping[str, Any], channels: Sequence[object], limits: Limits, *, allow_reserved: bool
 ) -> Publication:
     get = fields.get
-    name = _event_name(_required("name", get("name")), limits, allow_reserved=allow_reserved)
-    data = _data(_required("data", get("data")), limits)
+    name = _event_name(get("name"), limits, allow_reserved=allow_reserved)
+    data = _data(get("data"), limits)
     for channel in channels:
         _check_name(channel, limits)
     socket_id, info, key = get("socket_id"), get("info"), get("idempotency_key")
@@ -150,7 +151,7 @@ def checked(event: Event, limits: Limits, *, allow_reserved: bool) -> Event:
 
 def _event_name(name: object, limits: Limits, *, allow_reserved: bool) -> str:
     if not isinstance(name, str) or not name:
-        raise BadRequest("name must be a non-empty string")
+        raise BadRequest("name is missing" if name is None else "name must be a non-empty string")
     if len(name) > limits.max_event_name_length:
         limit = limits.max_event_name_length
         raise BadRequest(f"name is longer than {limit} characters (setting max_event_name_length)")
@@ -160,10 +161,7 @@ def _event_name(name: object, limits: Limits, *, allow_reserved: bool) -> str:
 
 
 def _data(data: object, limits: Limits) -> str:
-    try:
-        text = stringify(data)
-    except InvalidMessage as error:
-        raise BadRequest(error.message) from error
+    text = data if isinstance(data, str) else _encoded(data)
     # A character is at most four bytes: most texts need not be encoded to be measured.
     if len(text) * 4 > limits.max_event_size and len(text.encode()) > limits.max_event_size:
         raise PayloadTooLarge(
@@ -171,6 +169,15 @@ def _data(data: object, limits: Limits) -> str:
             "(setting max_event_size)"
         )
     return text
+
+
+def _encoded(data: object) -> str:
+    if data is None:
+        raise BadRequest("data is missing")
+    try:
+        return stringify(data)
+    except InvalidMessage as error:
+        raise BadRequest(error.message) from error
 
 
 def check_channel(channel: object, limits: Limits) -> Kind:

@@ -26,6 +26,10 @@ class MemoryBus:
         if self in self._hub.buses:
             self._hub.buses.remove(self)
 
+    def is_alone(self) -> bool:
+        """See `txpusher.interfaces.Bus`."""
+        return self._hub.buses == [self]
+
     async def publish(self, envelope: Envelope) -> None:
         """See `txpusher.interfaces.Bus`."""
         for bus in self._hub.buses:

@@ -73,6 +73,10 @@ class RedisBus:
 
     # As a Bus
 
+    def is_alone(self) -> bool:
+        """See `txpusher.interfaces.Bus`; Redis may be anybody's."""
+        return False
+
     async def publish(self, envelope: Envelope) -> None:
         """See `txpusher.interfaces.Bus`; returns when the message is on its way to Redis."""
         node = envelope.sender.encode() or self._id
