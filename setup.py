@@ -3,10 +3,14 @@
 from setuptools import find_packages, setup
 
 setup(
-    # twisted/plugins has no __init__.py on purpose: it is a folder that many distributions put a
-    # file into, not a package of ours. So find_packages() cannot see it and it is named here.
-    packages=[*find_packages(include=["txpusher", "txpusher.*"]), "twisted.plugins"],
-    package_data={"": ["py.typed", "lua/*.lua"]},
+    packages=[
+        *find_packages(include=["txpusher", "txpusher.*"]),
+        # Two folders without an __init__.py, which find_packages() cannot see. Many distributions put a file into
+        # the first, which is not a package of ours; the other has no Python.
+        "twisted.plugins",
+        "txpusher.adapters.redis.lua",
+    ],
+    package_data={"": ["py.typed", "*.lua"]},
     # Twisted looks for plugins in directories, so the files have to be on disk.
     zip_safe=False,
 )
