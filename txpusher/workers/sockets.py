@@ -191,14 +191,13 @@ class Heir:
         return list(self._reactor.getWriters())
 
     def _shared_unix(self, descriptor: int, factory: Any, backlog: int) -> Any:
-        port = unix.Port._fromListeningDescriptor(  # noqa: SLF001
-            self._reactor, descriptor, factory
-        )
+        held = socket.fromfd(descriptor, socket.AF_UNIX, socket.SOCK_STREAM)
         # Twisted would set the mode of the file, and remove it when this worker ends. It takes a name that begins
         # with NUL for no file at all.
-        port._bindPath = b"\0" + os.fsencode(port._bindPath)  # noqa: SLF001
+        path = b"\0" + os.fsencode(held.getsockname())
+        port = unix.Port(path, factory, backlog, reactor=self._reactor)
+        port._preexistingSocket = held  # noqa: SLF001
         port._shouldShutdown = False  # noqa: SLF001
-        port.backlog = backlog
         port.startListening()
         return self._wait(port)
 
