@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import MISSING, asdict, fields
+from inspect import getdoc
 from pathlib import Path
 from typing import get_type_hints
 
@@ -129,7 +130,7 @@ def test_limits_have_the_units_of_the_model():
     """What a limit counts, and whether it does so by the second, is what the code says."""
     units = r"\b(sockets|events|calls|channels|users|bytes|characters|seconds)\b"
     said = dict(
-        re.findall(r"^ {8}(\w+): (.+?)(?=^ {8}\w|\Z)", Limits.__doc__, re.DOTALL | re.MULTILINE)
+        re.findall(r"^ {4}(\w+): (.+?)(?=^ {4}\w|\Z)", getdoc(Limits), re.DOTALL | re.MULTILINE)
     )
     assert {name: cells[2] for name, cells in LIMITS.items()} == {
         name: re.search(units, text)[1] + (" a second" if "a second" in text else "")
