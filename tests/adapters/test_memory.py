@@ -64,6 +64,17 @@ def test_nothing_waits():
         assert start(task) is None
 
 
+def test_who_is_alone():
+    """A node is alone on its hub until there is another one, and when that one has stopped."""
+    hub = Hub(Clock())
+    first = MemoryAdapter(hub)
+    assert first.bus.is_alone()
+    second = MemoryAdapter(hub)
+    assert not first.bus.is_alone()
+    now(second.stop())
+    assert first.bus.is_alone()
+
+
 def test_a_node_that_has_not_started_drops_what_it_receives():
     """An envelope that comes before the start harms nobody."""
     hub = Hub(Clock())

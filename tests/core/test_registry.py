@@ -256,6 +256,28 @@ def test_events_cross_the_cluster_once():
     assert all(client.wire.names()[1:] == ["headline"] * 3 for client in clients)
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_nothing_is_handed_on_where_nobody_is(alone):
+    """What is published goes to the bus only if there may be another node; subscribers here get it anyway."""
+    node = Node()
+    handed = []
+
+    async def publish(envelope):
+        handed.append(envelope.channel)
+
+    node.adapter.bus.publish = publish
+    node.adapter.bus.is_alone = lambda: alone
+    sender, client = node.connect(), node.connect()
+    for one in (sender, client):
+        one.subscribe("private-news")
+    client.wire.clear()
+    node.event("one", "private-news")
+    sender.trigger("client-two", "private-news")
+    turn(node.clock)
+    assert [message["event"] for message in client.wire] == ["one", "client-two"]
+    assert handed == ([] if alone else ["private-news", "private-news"])
+
+
 def test_occupied_and_vacated_are_facts_of_the_cluster():
     """Only the first subscription on any node occupies a channel, and only the last one vacates it."""
     here, there = cluster(2)

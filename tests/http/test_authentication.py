@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.doubles import APP
 from tests.wire_doubles import NOW, Api, event, http, publish, signature, signed
+from txpusher.http import authentication
 from txpusher.model import App
 
 DOCS = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
@@ -232,6 +233,45 @@ def test_what_the_signature_of_one_request_is_made_of_is_not_taken_for_another(w
     assert way.ask(Api(), post(target)).status == 200
     for wrong in (target.replace("/events", "/batch_events"), target.replace("=key&", "=kex&")):
         unauthorized(way.ask(Api(), post(wrong)))
+
+
+def test_the_method_is_signed():
+    """A signature of a POST is none of a GET, whichever is asked first."""
+    path, query = "/apps/1/channels", params(body_md5=EMPTY_MD5)
+    client = Api().klein()
+    for method, status in (("POST", 401), ("GET", 200), ("POST", 401)):
+        written = "&".join(f"{name}={value}" for name, value in query.items())
+        target = f"{path}?{written}&auth_signature={signature('secret', method, path, query)}"
+        assert client.ask(http("GET", target)).status == status
+
+
+def test_the_short_way_takes_constant_time(way, monkeypatch):
+    """Its signatures are compared as all are."""
+    compared = []
+    monkeypatch.setattr(
+        "txpusher.protocol.signatures.same", lambda *pair: compared.append(pair) or True
+    )
+    target = signed("POST", PATH, event(), auth_signature="guess")
+    assert way.ask(Api(), post(target)).status == 200
+    ((expected, given_text),) = compared
+    assert given_text.endswith("&auth_signature=guess")
+    assert len(expected) == len(given_text) - len("guess") + 64
+
+
+def test_strangers_fill_no_memory(way):
+    """Whatever is long, or nothing that an SDK sends, is not kept of a request before its signature is right."""
+    kept = authentication._usual.cache_info
+    authentication._usual.cache_clear()
+    way.ask(Api(), publish(event()))
+    assert kept().currsize == 1
+    assert 0 < kept().maxsize <= 1024
+    for target in (
+        PATH + "?" + "x" * 600 + "&body_md5=1&auth_signature=2",
+        "/apps/1/" + "x" * 600 + "?auth_key=key&body_md5=1&auth_signature=2",
+        PATH + "?auth_key=key&auth_signature=2",
+    ):
+        Api().klein().ask(post(target))
+    assert kept().currsize == 1
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), st.text(max_size=8)))

@@ -117,6 +117,15 @@ def test_a_fragment_is_taken_for_a_part_of_the_query(way):
     assert response.error.startswith("Invalid signature: ")
 
 
+@pytest.mark.parametrize("odd", [b" ", b"\x7f", b"\x80", b"\xff", b"\t"])
+def test_odd_characters_in_a_query_are_for_twisted_web(odd):
+    """What may not stand in a request line leaves the fast lane, and is answered."""
+    client = Api().fast_lane()
+    client.receive(b"POST /apps/1/events?a=%b HTTP/1.1\r\n%b\r\n\r\n%b" % (odd, LENGTH, event()))
+    assert statuses(client)[0] in {400, 401}
+    assert not isinstance(client.protocol, FastLane)
+
+
 @pytest.mark.parametrize("app_id", ["1", "my-app_2.0~x", "0"])
 def test_app_ids_that_need_no_escape_are_usual(app_id):
     """An app id of the characters that never need an escape stays on the fast lane, known or not."""

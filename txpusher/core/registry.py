@@ -1,8 +1,8 @@
 """The channel registry: who is connected and subscribed in this process, and the way to everybody else.
 
 It owns the channels of every app, asks the adapter's roster who is first and last in the cluster, delivers locally
-without a round trip, and hands the very same frames to the adapter's bus for the other nodes. Everything that happens
-is told as an occurrence.
+without a round trip, and hands the very same frames to the adapter's bus for the other nodes, if there may be any.
+Everything that happens is told as an occurrence.
 """
 
 from __future__ import annotations

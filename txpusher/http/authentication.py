@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from txpusher.interfaces import AppStore
     from txpusher.model import App
 
+MAX_USUAL = 512
+"""Characters of a path and of a query's beginning that are kept: nobody has to be trusted to fill this memory."""
 MAX_CLOCK_DIFFERENCE = 600
 """Seconds a request's timestamp may differ from the server's clock (Pusher docs: auth_timestamp)."""
 
@@ -64,10 +66,10 @@ class Authenticator:
     def _is_signed_as_usual(self, app: App, request: ApiRequest) -> bool:
         """Whether the query is just what most SDKs make of this request; if not, the long way tells why.
 
-        Measured: 1.5 microseconds a publish, the long way takes 5.
+        Measured: 1.5 microseconds a publish, 3 for the first one of a second; the long way takes 5.
         """
         beginning, _, rest = request.query.partition("&body_md5=")
-        if not rest:
+        if not rest or len(beginning) + len(request.path) > MAX_USUAL:
             return False
         usual = _usual(app.key, app.secret, request.method, request.path, beginning)
         if usual is None or abs(self._time() - usual.timestamp) > MAX_CLOCK_DIFFERENCE:
@@ -130,7 +132,7 @@ class _Usual(NamedTuple):
     sign: Callable[[str], str]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _usual(key: str, secret: str, method: str, path: str, beginning: str) -> _Usual | None:
     """Read the query up to ``body_md5``; None when it is not what an SDK makes."""
     timestamp = beginning.rpartition("&auth_timestamp=")[2].partition("&")[0]

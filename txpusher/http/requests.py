@@ -96,7 +96,7 @@ class ApiHttpRequest(Request):
     def api_request(self) -> ApiRequest:
         """Give the request as the API sees it."""
         self.content.seek(0)
-        # Some SDKs send their query as they sign it, in UTF-8 and not encoded any further.
+        # Twisted refuses most of what is not ASCII, but not all.
         path, query = self.path.decode(errors="replace"), self.query.decode(errors="replace")
         headers = {
             name: value for name in READ_HEADERS if (value := self._header(name)) is not None
