@@ -77,10 +77,14 @@ def test_who_is_alone():
 
 def test_a_node_that_has_not_started_drops_what_it_receives():
     """An envelope that comes before the start harms nobody."""
-    hub = Hub(Clock())
+    hub, hearing = Hub(Clock()), Hearing()
     early, other = MemoryAdapter(hub), MemoryAdapter(hub)
     now(early.bus.watch("1", "news"))
     now(other.bus.publish(Envelope("1", "news")))
+    now(early.start(hearing))
+    assert hearing.received == []
+    now(other.bus.publish(Envelope("1", "news")))
+    assert len(hearing.received) == 1
 
 
 def test_the_time_that_is_left_is_rounded_up():

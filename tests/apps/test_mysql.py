@@ -72,9 +72,10 @@ def test_connection_arguments():
     )
 
 
-def test_created_by_url():
+def test_created_by_url(monkeypatch):
     """Nothing is connected to before the start; without a database there is nothing to connect to."""
-    pytest.importorskip("pymysql")
+    driver = pytest.importorskip("pymysql")
+    monkeypatch.setattr(driver, "connect", lambda **_: pytest.fail("it is connected to"))
     create("mysql://127.0.0.1:1/shop", Clock(), Limits())
     with pytest.raises(ConfigError, match="mysql://user:password@host/database"):
         create("mysql://127.0.0.1:1", Clock(), Limits())

@@ -108,9 +108,10 @@ def test_cut():
         assert ours.recv(1) == theirs.recv(1) == b""
 
 
-def test_created_by_url():
+def test_created_by_url(monkeypatch):
     """Nothing is connected to before the start."""
-    pytest.importorskip("psycopg")
+    driver = pytest.importorskip("psycopg")
+    monkeypatch.setattr(driver, "connect", lambda **_: pytest.fail("it is connected to"))
     create("postgresql://127.0.0.1:1/shop?sslmode=disable", Clock(), Limits())
 
 

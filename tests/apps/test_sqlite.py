@@ -12,6 +12,11 @@ from txpusher.errors import ConfigError
 from txpusher.model import Limits
 from txpusher.sql.address import parse
 
+LONG = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 100000)
+    SELECT max(n) FROM numbers
+"""
+
 
 class TestSqlite(SqlAppStoreContract):
     """The contract, on a real file, whose path needs encoding."""
@@ -60,7 +65,10 @@ def test_url_without_a_path(url):
 def test_cut():
     """A statement that takes too long can be interrupted."""
     with closing(sqlite3.connect(":memory:", check_same_thread=False)) as connection:
-        database(parse("sqlite:///x")).cut(connection)
+        cut = database(parse("sqlite:///x")).cut
+        connection.set_progress_handler(lambda: cut(connection), 1000)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute(LONG).fetchall()
 
 
 def test_four_slashes():

@@ -333,12 +333,13 @@ def test_the_connections_of_a_killed_node_are_free(nodes, cluster):
     """The places that a dead node's connections have in a quota are given back."""
     one, two = nodes(2)
     one.connect(QUOTA)
-    cluster.kill(one)
 
     def connects():
         client = two.open(f"/app/{QUOTA.key}?protocol=7")
         return client.receive()["event"] == "pusher:connection_established"
 
+    assert not connects()
+    cluster.kill(one)
     wait_until(connects, "a free place")
 
 

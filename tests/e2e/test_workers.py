@@ -47,11 +47,16 @@ def pids(server):
     return [int(pid) for pid in listed.split()]
 
 
+def state(pid):
+    """Give the letter of a process's state; Z is no more than an entry in the table."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return "Z"
+
+
 def alive(pid):
     """Whether a process is there and is more than its entry in the table."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+    return state(pid) != "Z"
 
 
 def restarts(server, reason):
@@ -226,6 +231,18 @@ def serves(server):
     wait_until(lambda: server.get("/up").text == "OK", "all workers")
 
 
+def each_serves(server):
+    """Either worker serves also while the other, which shares its socket, stands still."""
+    serves(server)
+    for pid in pids(server):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda pid=pid: state(pid) == "T", "a worker that stands still")
+            assert server.connect().is_alive()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
 def listening_on(directory, endpoint, dial, **how):
     """Run two workers that listen there and nowhere else."""
     options = ("--listen", endpoint, "--metrics", "none", "--drain", "0", *LONELY)
@@ -238,11 +255,11 @@ def test_unix(tmp_path):
     """Workers leave the file of a UNIX socket alone; it is gone with the parent."""
     path = tmp_path / "s"
     with listening_on(tmp_path, f"unix:{path}:mode=660", unix(path)) as server:
-        serves(server)
+        each_serves(server)
         os.kill(server.pid, signal.SIGUSR2)
         wait_until(lambda: "All workers have been replaced" in server.log, "new workers", 30)
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        serves(server)
+        each_serves(server)
     assert not path.exists()
 
 
@@ -286,10 +303,10 @@ def test_systemd(tmp_path):
         before = (sys.executable, "-c", AS_SYSTEMD, str(listener.fileno()))
         how = {"port": port, "pass_fds": (listener.fileno(),), "before": before}
         with listening_on(tmp_path, endpoint, tcp(port), **how) as server:
-            serves(server)
+            each_serves(server)
             os.kill(server.pid, signal.SIGUSR2)
             wait_until(lambda: "All workers have been replaced" in server.log, "new workers", 30)
-            serves(server)
+            each_serves(server)
 
 
 def table(secret):

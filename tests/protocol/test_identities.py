@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from txpusher.errors import InvalidChannelData, PresenceMemberTooLarge, SigninRefused
@@ -278,10 +278,17 @@ ANY_DATA = (
     | st.fixed_dictionaries(
         {}, optional=dict.fromkeys(("id", "user_id", "user_info", "watchlist"), ANY_JSON)
     ).map(json.dumps)
+    # What may be anything is hardly ever somebody.
+    | st.builds(
+        lambda user_id, info: json.dumps({"id": user_id, "user_id": user_id, "user_info": info}),
+        st.text(min_size=1, max_size=8),
+        JSON,
+    )
 )
 TIGHT = Limits(max_user_id_length=5, max_presence_member_size=10)
 
 
+@settings(max_examples=300)
 @given(ANY_DATA, st.sampled_from([LIMITS, TIGHT]))
 def test_presence_member_of_anything(channel_data, limits):
     """Any text at all is a member within the limits or a documented refusal."""
@@ -294,6 +301,7 @@ def test_presence_member_of_anything(channel_data, limits):
     json.loads(member.user_info)
 
 
+@settings(max_examples=300)
 @given(ANY_DATA, st.sampled_from([LIMITS, TIGHT]))
 def test_signed_in_user_of_anything(user_data, limits):
     """Any text at all is a user within the limits or a documented refusal."""

@@ -49,10 +49,10 @@ def test_strangers(message):
         decode(message, "1", "news")
 
 
-@given(st.binary())
-def test_anything(message):
+@given(st.binary(), st.sampled_from([b"", encode(Envelope("1", "news"), NODE), NUMBER]))
+def test_anything(message, head):
     """Any bytes are an envelope or a ValueError."""
     try:
-        decode(message, "1", "news")
+        decode(head + message, "1", "news")
     except ValueError:
         return
