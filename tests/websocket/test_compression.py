@@ -92,16 +92,30 @@ def test_one_compression_for_all(runs):
 
 
 def test_broadcasts_that_take_turns(runs):
-    """A few large channels may be served in turns; what is older is forgotten."""
+    """A hundred large channels may be served in turns; what is older is forgotten."""
     sockets = Sockets(Shared(12, RecordingObserver()), 2)
-    frames = [codec.frame(LONG.encode() + bytes([65 + n])) for n in range(KEPT + 1)]
-    for frame in frames[:KEPT] * 3:
+    frames = [codec.frame(f"{LONG}{n}".encode()) for n in range(100)]
+    for frame in frames * 3:
         sockets.send(frame)
-    assert len(runs) == KEPT
-    sockets.send(frames[KEPT])
+    assert len(runs) == 100
+    kept = sum(len(frame) + len(small) for frame, small in sockets.shared._kept.items())
+    assert kept < KEPT
+    for n in range(100 * (KEPT // kept + 1)):
+        sockets.send(codec.frame(f"{n}{LONG}".encode()))
+    again = len(runs)
     sockets.send(frames[0])
-    assert len(runs) == KEPT + 2
-    assert len(sockets.shared._kept) == KEPT
+    assert len(runs) == again + 1
+    kept = sum(len(frame) + len(small) for frame, small in sockets.shared._kept.items())
+    assert 0.9 * KEPT < kept <= KEPT
+
+
+def test_what_is_larger_than_all_that_is_kept(runs):
+    """What many receive is compressed once, whatever its size."""
+    sockets = Sockets(Shared(12, RecordingObserver()), 3)
+    for n in range(2):
+        sockets.send(codec.frame(b"%d" % n + b"x" * KEPT))
+    assert len(runs) == 2
+    assert len(sockets.shared._kept) == 1
 
 
 def test_short_messages_cost_nothing(runs):
@@ -597,6 +611,22 @@ def test_a_bomb_in_fragments():
     for n in range(10, len(data)):
         client.send(CONTINUATION, data[n : n + 1], final=False)
     violation(api, client, 1009, "message_too_big")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(9_999, True), (10_000, False)])
+def test_the_last_fragment_counts_as_it_came(size, fits):
+    """Autobahn adds its compressed bytes to what the others have become, as the documentation says."""
+    api = server(max_message_size=10_000)
+    client = deflating(api)
+    api.told.clear()
+    data = deflated(b'{"event":"pusher:ping"}'.ljust(size))
+    first = masked(TEXT, data[:-1], final=False)
+    client.receive(bytes([first[0] | 0x40]) + first[1:])
+    client.send(CONTINUATION, data[-1:])
+    if fits:
+        assert client.messages() == [{"event": "pusher:pong", "data": {}}]
+    else:
+        violation(api, client, 1009, "message_too_big")
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,9 @@ WANTED = "GET /app/key HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: 
         WANTED + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n",
         WANTED + f"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: {KEY}\r\n",
         WANTED + f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nOrigin: nonsense\r\n",
+        WANTED
+        + f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
+        + "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: y\r\n",
         "GET\r\nUpgrade: websocket\r\n",
         "GET /app/\xff HTTP/1.1\r\nHost: \xff\r\nUpgrade: websocket\r\n",
     ],

@@ -15,6 +15,7 @@ Autobahn reads compressed frames and asks its "extension" to inflate them, here 
 from __future__ import annotations
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -25,8 +26,9 @@ from txpusher.protocol.deflate import SHORTEST, Offer, agree, compressed
 
 Tell = Callable[[Occurrence], None]
 
-KEPT = 4
-"""Results that are kept: rounds of that many large channels can take turns without compressing anything twice."""
+KEPT = 2 * 1024 * 1024
+"""Bytes of what was sent last, and of what came of it, that are kept for each window: rounds of as many large channels
+can take turns without compressing anything twice."""
 
 # What a sender leaves out of a message, and an empty last block: the inflater has come to its end if all was whole.
 _END = b"\x00\x00\xff\xff" + b"\x01\x00\x00\xff\xff"
@@ -44,7 +46,8 @@ class Shared:
     def __init__(self, window: int, tell: Tell) -> None:
         self._window = window
         self._tell = tell
-        self._kept: dict[bytes, bytes] = {}
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._size = 0
 
     def send(self, write: Callable[[bytes], None], frames: bytes) -> None:
         """Write frames, compressed where that makes them smaller; the same ones are compressed once."""
@@ -54,11 +57,16 @@ class Shared:
         if len(frames) < SHORTEST:
             return frames
         small = compressed(frames, self._window)
-        if len(self._kept) == KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[frames] = small
+        self._keep(frames, small)
         self._tell(MessagesCompressed(len(frames), len(small)))
         return small
+
+    def _keep(self, frames: bytes, small: bytes) -> None:
+        self._kept[frames] = small
+        self._size += len(frames) + len(small)
+        while self._size > KEPT and len(self._kept) > 1:
+            oldest, result = self._kept.popitem(last=False)
+            self._size -= len(oldest) + len(result)
 
 
 class Inflater:
