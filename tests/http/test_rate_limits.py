@@ -12,7 +12,7 @@ from tests.wire_doubles import Api, event, http, publish, signed
 from txpusher.core.limits import Standing
 from txpusher.core.occurrences import ApiCalled
 from txpusher.errors import ServiceUnavailable, TooManyRequests
-from txpusher.http.exchange import EMPTY, Answer, ApiRequest
+from txpusher.http.exchange import EMPTY, Answer
 from txpusher.http.rate_limits import RateLimits, with_rate_headers
 from txpusher.model import App
 
@@ -328,18 +328,16 @@ def test_an_answer_of_an_address():
 def test_nobody_has_a_limit_by_default():
     """Without settings nothing is counted."""
     limits = RateLimits(Clock())
-    request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
-    for standing in (limits.call(request), limits.publish(APP, 1000), limits.read(APP)):
+    for standing in (limits.call("203.0.113.7"), limits.publish(APP, 1000), limits.read(APP)):
         assert now(standing) is None
 
 
 def test_who_is_refused_is_told_by_an_error():
     """The error names the limit and has the headers."""
     limits = RateLimits(Clock(), 1)
-    request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
-    assert now(limits.call(request)) == Standing(True, 1, 0, 60, 60)
+    assert now(limits.call("203.0.113.7")) == Standing(True, 1, 0, 60, 60)
     with pytest.raises(TooManyRequests) as caught:
-        now(limits.call(request))
+        now(limits.call("203.0.113.7"))
     assert caught.value.headers["Retry-After"] == "60"
     assert "203.0.113.7" not in caught.value.message
 
@@ -365,9 +363,8 @@ def test_all_nodes_together():
     assert now(here.publish(app, 2)) == Standing(True, 3, 1, 1, 1)
     with pytest.raises(TooManyRequests):
         now(there.publish(app, 2))
-    request = ApiRequest("GET", "/", "", b"", {}, "203.0.113.7")
-    assert now(here.call(request)).remaining == 9
-    assert now(there.call(request)).remaining == 8
+    assert now(here.call("203.0.113.7")).remaining == 9
+    assert now(there.call("203.0.113.7")).remaining == 8
     now(there.read(limited(max_read_requests_per_second=5)))
     assert [asked[:3] for asked in buckets.asked] == [
         *[("publishes:1", 3, 1)] * 2,

@@ -4,6 +4,7 @@ import json
 import struct
 from typing import get_args
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -282,7 +283,7 @@ def test_channel_event_round_trip(name, channel, data, user_id):
 def test_presence_round_trip(users):
     """Whoever is on a channel, with whatever info, is what a new member reads."""
     members = [
-        PresenceMember(user_id, codec._json(info).decode()) for user_id, info in users.items()
+        PresenceMember(user_id, orjson.dumps(info).decode()) for user_id, info in users.items()
     ]
     told = message(codec.presence_succeeded("presence-x", members))
     presence = json.loads(told["data"])["presence"]

@@ -67,7 +67,8 @@ class Calls:
         app: App | None = None
         of_address: Standing | None = None
         try:
-            of_address = await self._limits.call(request)
+            if request.address is not None:
+                of_address = await self._limits.call(request.address)
             if app_id is None:
                 app_id = await self._id_by_key(request)
             app = await self._authenticator.authenticate(app_id, request)

@@ -14,7 +14,7 @@ from txpusher.core.metering import Meter
 from txpusher.errors import TooManyRequests
 
 if TYPE_CHECKING:
-    from txpusher.http.exchange import Answer, ApiRequest
+    from txpusher.http.exchange import Answer
     from txpusher.interfaces import Clock, Limiter
     from txpusher.model import App
 
@@ -39,17 +39,17 @@ class RateLimits:
         self._publishes = Meter("publishes", clock, 1, limiter)
         self._reads = Meter("reads", clock, 1, limiter)
 
-    async def call(self, request: ApiRequest) -> Standing | None:
-        """Count a call of an IP address; None when it has no limit, or the address is not known.
+    async def call(self, address: str) -> Standing | None:
+        """Count a call of an IP address; None when it has no limit.
 
         Raises:
             TooManyRequests: it calls too often.
         """
         limit = self._per_minute
-        if limit is None or request.address is None:
+        if limit is None:
             return None
         return _passed(
-            await self._addresses.take(request.address, limit),
+            await self._addresses.take(address, limit),
             f"This IP address made more than {limit} calls a minute "
             "(option --max-api-calls-per-minute)",
         )

@@ -149,16 +149,12 @@ _READERS: dict[str, Callable[[object], ClientMessage]] = {
 # To clients
 
 
-def _json(value: object) -> bytes:
-    return orjson.dumps(value)
-
-
 def _text_in_text(value: object) -> bytes:
     return orjson.dumps(orjson.dumps(value).decode())
 
 
 def _on_channel(event: bytes, channel: str, data: bytes) -> bytes:
-    return frame(b'{"event":"%b","channel":%b,"data":%b}' % (event, _json(channel), data))
+    return frame(b'{"event":"%b","channel":%b,"data":%b}' % (event, orjson.dumps(channel), data))
 
 
 PONG = frame(b'{"event":"pusher:pong","data":{}}')
@@ -169,7 +165,7 @@ def channel_event(name: str, channel: str, data: str, user_id: str | None = None
     message = {"event": name, "channel": channel, "data": data}
     if user_id is not None:
         message["user_id"] = user_id
-    return frame(_json(message))
+    return frame(orjson.dumps(message))
 
 
 def connection_established(socket_id: str, activity_timeout: int) -> bytes:
@@ -184,17 +180,17 @@ def error(problem: PusherError, channel: str | None = None) -> bytes:
     if channel is not None:
         message["channel"] = channel
     message["data"] = {"code": problem.code, "message": problem.message}
-    return frame(_json(message))
+    return frame(orjson.dumps(message))
 
 
 def subscription_error(problem: SubscriptionRefused, channel: str) -> bytes:
     """Frame ``pusher:subscription_error``, the event pusher-js and Laravel Echo bind to."""
-    return _on_channel(b"pusher:subscription_error", channel, _json(_refusal(problem)))
+    return _on_channel(b"pusher:subscription_error", channel, orjson.dumps(_refusal(problem)))
 
 
 def signin_error(problem: SigninRefused) -> bytes:
     """Frame ``pusher:signin_error``, in the shape in which pusher-js tells of a sign-in that it could not ask for."""
-    return frame(_json({"event": "pusher:signin_error", "data": _refusal(problem)}))
+    return frame(orjson.dumps({"event": "pusher:signin_error", "data": _refusal(problem)}))
 
 
 def _refusal(problem: SubscriptionRefused | SigninRefused) -> dict[str, Any]:
@@ -251,9 +247,9 @@ def watchlist_events(online: Sequence[str], offline: Sequence[str]) -> bytes:
         if user_ids
     ]
     message = {"event": "pusher_internal:watchlist_events", "data": {"events": events}}
-    return frame(_json(message))
+    return frame(orjson.dumps(message))
 
 
 def signin_success(user_data: str) -> bytes:
     """Frame the confirmation of a sign-in; never with the ``auth`` that proved it."""
-    return frame(_json({"event": "pusher:signin_success", "data": {"user_data": user_data}}))
+    return frame(orjson.dumps({"event": "pusher:signin_success", "data": {"user_data": user_data}}))
