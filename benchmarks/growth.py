@@ -4,7 +4,7 @@
     python benchmarks/growth.py [PART ...] [--rounds N] [--most N] [--into DIRECTORY]
     python benchmarks/growth.py --soak MINUTES
 
-It needs Linux and at least two cores, listens on free ports of the loopback, and takes about six minutes. The server
+It needs Linux and at least two cores, listens on free ports of the loopback, and takes about five minutes. The server
 is a real one, alone on the first core; the load is here, on the others. Cost is the CPU time that the kernel counted
 for the server's process, so neither the load's own nor waiting is in it. Each point is the median of all rounds.
 
