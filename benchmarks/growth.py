@@ -16,7 +16,8 @@ The parts are modules of `growing`. Beside them:
 * `clients`: connections of clients and publishers; `meter`: what the server spends on something.
 * `bare`: a process that only sends, to compare with.
 * `chart`: figures as tables, and `picture`: as SVG.
-* `soak`, with `crowd` and `people` for its load, and `scrape` for what the server says of itself.
+* `soak`, with `crowd` and `people` for its load, `tally` for what it has done, and `scrape` for what the server says of
+  itself.
 """
 
 from __future__ import annotations
