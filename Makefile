@@ -30,19 +30,19 @@ types: $(BIN)/tox  ## Check the types.
 docs: $(BIN)/tox  ## Build the documentation into docs/_build/html.
 	$(BIN)/tox run -e docs
 
-bench: $(BIN)/tox  ## Measure the installed server, for two or three minutes. BENCH='--against HEAD~1' compares.
+bench: $(BIN)/tox  ## Measure the installed server, for a minute. BENCH='--against HEAD~1' compares.
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 bench-micro: $(BIN)/tox  ## Measure the parts of the server without sockets.
 	$(BIN)/tox run -e micro
 
-bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two or three minutes.
+bench-cluster: $(BIN)/tox  ## Measure servers with Redis and workers, for two minutes.
 	$(BIN)/python benchmarks/cluster.py
 
-bench-compression: $(BIN)/tox  ## Measure what --compression saves and costs, for two or three minutes.
+bench-compression: $(BIN)/tox  ## Measure what --compression saves and costs, for a minute.
 	$(BIN)/python benchmarks/compression.py
 
-bench-growth: $(BIN)/tox  ## Measure how cost grows, for six minutes, and renew the charts of the documentation.
+bench-growth: $(BIN)/tox  ## Measure how cost grows, for five minutes, and renew the charts of the documentation.
 	$(BIN)/python benchmarks/growth.py --into docs/growth
 
 soak: $(BIN)/tox  ## Load the server for twenty minutes, and compare its numbers and its memory.

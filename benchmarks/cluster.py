@@ -3,7 +3,7 @@
 
     python benchmarks/cluster.py [--rounds N] [--scale FACTOR] [--json FILE]
 
-It needs Linux and redis-server, listens on free ports of the loopback, and takes two to three minutes. Every line is
+It needs Linux and redis-server, listens on free ports of the loopback, and takes about two minutes. Every line is
 the median of all rounds, with the least and the greatest; servers that are compared take turns in every round. "CPU" is
 user and system time that the kernel counted for the server's processes, so the load's own cost is not in it.
 

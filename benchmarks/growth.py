@@ -4,7 +4,7 @@
     python benchmarks/growth.py [PART ...] [--rounds N] [--most N] [--into DIRECTORY]
     python benchmarks/growth.py --soak MINUTES
 
-It needs Linux and at least two cores, listens on free ports of the loopback, and takes about six minutes. The server
+It needs Linux and at least two cores, listens on free ports of the loopback, and takes about five minutes. The server
 is a real one, alone on the first core; the load is here, on the others. Cost is the CPU time that the kernel counted
 for the server's process, so neither the load's own nor waiting is in it. Each point is the median of all rounds.
 
@@ -16,7 +16,8 @@ The parts are modules of `growing`. Beside them:
 * `clients`: connections of clients and publishers; `meter`: what the server spends on something.
 * `bare`: a process that only sends, to compare with.
 * `chart`: figures as tables, and `picture`: as SVG.
-* `soak`, with `crowd` and `people` for its load, and `scrape` for what the server says of itself.
+* `soak`, with `crowd` and `people` for its load, `tally` for what it has done, and `scrape` for what the server says of
+  itself.
 """
 
 from __future__ import annotations

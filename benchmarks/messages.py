@@ -81,12 +81,29 @@ def publish(batch: int, size: int = DATA_SIZE, name: str = "bench-0") -> bytes:
 
 def post(what: str, body: bytes) -> bytes:
     """Sign a request to publish; ``what`` is the end of its path."""
+    return _request("POST", what, f"body_md5={_md5(body)}", body)
+
+
+def get(what: str, query: str) -> bytes:
+    """Sign a request that asks for something.
+
+    Args:
+        what: the end of its path.
+        query: the parameters after the usual ones, in the order of the alphabet.
+    """
+    return _request("GET", what, query, b"")
+
+
+def _request(method: str, what: str, query: str, body: bytes) -> bytes:
     path = f"/apps/{APP_ID}/{what}"
-    query = f"auth_key={KEY}&auth_timestamp={int(time.time())}&auth_version=1.0&body_md5="
-    query += hashlib.md5(body, usedforsecurity=False).hexdigest()
-    signed = hmac.digest(SECRET.encode(), f"POST\n{path}\n{query}".encode(), "sha256").hex()
-    head = f"POST {path}?{query}&auth_signature={signed} HTTP/1.1\r\nHost: localhost\r\n"
+    query = f"auth_key={KEY}&auth_timestamp={int(time.time())}&auth_version=1.0&{query}"
+    signed = hmac.digest(SECRET.encode(), f"{method}\n{path}\n{query}".encode(), "sha256").hex()
+    head = f"{method} {path}?{query}&auth_signature={signed} HTTP/1.1\r\nHost: localhost\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _md5(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def check(begin: float, what: str) -> None:

@@ -3,7 +3,7 @@
 
     python benchmarks/run.py [--work NAME,...] [--rounds N] [--against REVISION] [--json FILE]
 
-It needs Linux, listens on free ports of the loopback, and takes about two minutes. The server has one core, the load
+It needs Linux, listens on free ports of the loopback, and takes about a minute. The server has one core, the load
 the others. Every line is the median of all rounds, with the least and the greatest. "CPU" is user and system time that
 the kernel counted for the server, so the load's own is not in it. A rate is the server's when "server" is near 100 %,
 and the load's when "load" is; when neither is, something else ran on these cores.

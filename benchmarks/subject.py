@@ -17,7 +17,7 @@ id = "{APP_ID}"
 key = "{KEY}"
 secret = "{SECRET}"
 client_events = true
-max_client_events_per_second = 0  # no limit
+max_client_events_per_second = 1000000  # asked about, and never reached
 """
 
 

@@ -1,6 +1,9 @@
 """What the report on growth says of its figures, and how it draws them."""
 
+import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -8,10 +11,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from growing import clients
+from growing import clients, storm
 from growing.chart import Chart
-from growing.people import Person
-from growing.picture import HEIGHT, LEFT, WIDTH, draw, short
+from growing.people import Caller, Person
+from growing.picture import HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw, short
+from growing.scrape import samples
+from growing.tally import NEVER, Tally
+
+METRICS = (Path(__file__).parents[1] / "docs/metrics.rst").read_text()
 
 
 @pytest.fixture
@@ -107,6 +114,56 @@ def test_a_picture(greatest):
     } <= set(texts)
 
 
+def test_a_picture_of_many_lines():
+    """Each has its colour, and all their names have room above the frame, in two rows."""
+    text = draw("title", "connections", "ms", {name: {10: 1, 100: 2} for name in storm.LINES})
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    tag = "{http://www.w3.org/2000/svg}"
+    paths = [path for path in root.iter(f"{tag}path") if path.get("class") == "line"]
+    assert len({path.get("stroke") for path in paths}) == len(storm.LINES)
+    names = {e.text: (float(e.get("x")), float(e.get("y"))) for e in root.iter(f"{tag}text")}
+    places = [names[name] for name in storm.LINES]
+    assert len(set(places)) == len(places)
+    assert {y for _, y in places} == {TOP - 24, TOP - 8}
+    assert all(x + 6 * len(name) < WIDTH - RIGHT for name, (x, _) in names.items() if x > LEFT)
+
+
+@pytest.mark.parametrize("line", storm.LINES)
+def test_those_who_end_by_a_reset_have_not_read_an_event(monkeypatch, line):
+    """On each channel something is published in the end; the others have read everything, and so had these."""
+    told = []
+
+    class Client:
+        def join(self, name, user_id):
+            told.append(name)
+
+        def drain(self):
+            told.append("read")
+
+    class Publisher:
+        def __init__(self, port):
+            pass
+
+        def publish(self, channel):
+            told.append(("event", channel))
+
+    def connect(port, count, channels):
+        told.extend(name for number in range(count) for name in channels(number))
+        return [Client() for _ in range(count)]
+
+    monkeypatch.setattr(storm, "connect", connect)
+    monkeypatch.setattr(storm, "Publisher", Publisher)
+    kind = storm.LINES[line]
+    assert len(storm.subscribed(1, 60, kind)) == 60
+    prefix = "presence" if "presence" in line else "channel"
+    channels = {f"{prefix}-{number}" for number in range(3)}
+    joined, rest = told[:60], told[60:]
+    assert Counter(joined) == dict.fromkeys(channels, 20)
+    events = {("event", channel) for channel in channels}
+    assert set(rest[-3:]) == (events if "resets" in line else {"read"} & set(rest))
+    assert events.isdisjoint(rest[:-3])
+
+
 @pytest.mark.parametrize("piece", [1, 3, 1000])
 def test_messages_are_counted_in_any_pieces(monkeypatch, piece):
     """Those who count messages count whole ones, after the answer to their handshake."""
@@ -125,4 +182,151 @@ def test_messages_are_counted_in_any_pieces(monkeypatch, piece):
     person = Person(0)
     while person.receive():
         pass
-    assert person.messages == 2
+    assert (person.messages, person.size) == (2, 4 + 132)
+
+
+class Recording:
+    """A connection that gives what it was given, and keeps what is sent."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.sent = []
+
+    def recv(self, size):
+        return self.answers.pop(0) if self.answers else b""
+
+    def sendall(self, data):
+        self.sent.append(data)
+
+    def close(self):
+        pass
+
+
+def test_own_messages_are_counted_by_their_texts(monkeypatch):
+    """Neither the handshake nor the heads of frames count."""
+    connection = Recording(b"HTTP/1.1 101\r\n\r\n\x81\x16subscription_succeeded")
+    monkeypatch.setattr(clients, "dial", lambda port: connection)
+    person = Person(0)
+    person.socket_id = "1.2"
+    person.enter("private-stage")
+    _, frame = connection.sent
+    text = frame[8:]  # a length of two bytes, and the mask
+    message = json.loads(text)
+    assert message["event"] == "pusher:subscribe"
+    assert message["data"]["channel"] == "private-stage"
+    assert message["data"]["auth"].startswith("bench-key:")
+    assert (person.sent, person.sent_size) == (1, len(text))
+
+
+def test_calls_of_the_api_are_counted(monkeypatch):
+    """With the bodies of both sides, in however many pieces one comes."""
+    channels = b'{"channels":{"presence-a":{"user_count":3}}}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    connection = Recording(
+        head % 2 + b"{}", head % len(channels), channels[:9], channels[9:], b"HTTP/1.1 413 No"
+    )
+    monkeypatch.setattr(clients, "dial", lambda port: connection)
+    caller = Caller(0)
+    caller.publish("one")
+    assert caller.members() == {"presence-a": 3}
+    bodies = [request.partition(b"\r\n\r\n")[2] for request in connection.sent]
+    assert (caller.calls, caller.size) == (2, 2 + len(channels))
+    assert caller.sent_size == sum(map(len, bodies)) > 100
+    with pytest.raises(RuntimeError, match="refused"):
+        caller.publish("one")
+    assert caller.calls == 2
+
+
+def test_samples_are_added_up():
+    """Those of several apps as one; by the type of channel or the status, too, but not by other labels."""
+    assert samples(
+        "# TYPE txpusher_connected gauge\n"
+        'txpusher_connected{app_id="1",port="2"} 3.0\n'
+        'txpusher_connected{app_id="2",port="2"} 4.0\n'
+        'txpusher_http_responses_total{app_id="1",status="200",port="2"} 5.0\n'
+        'txpusher_http_responses_total{app_id="1",status="413",port="2"} 1.0\n'
+        'txpusher_active_channels{app_id="1",channel_type="private",port="2"} 1e+03\n'
+        'txpusher_messages_dropped_total{app_id="1",reason="slow_client",port="2"} 6.0\n'
+    ) == {
+        "connected": 7,
+        "http_responses_total": 6,
+        "http_responses_total.200": 5,
+        "http_responses_total.413": 1,
+        "active_channels": 1000,
+        "active_channels.private": 1000,
+        "messages_dropped_total": 6,
+    }
+
+
+@pytest.fixture
+def person(monkeypatch):
+    monkeypatch.setattr(clients, "dial", lambda port: Recording())
+
+    def make(messages, size, sent, sent_size):
+        one = Person(0)
+        one.messages, one.size, one.sent, one.sent_size = messages, size, sent, sent_size
+        return one
+
+    return make
+
+
+def test_a_tally(person):
+    """What has gone counts with what is there, and is over."""
+    callers = [Caller(0)]
+    tally = Tally(callers)
+    callers.append(Caller(0))
+    for caller, numbers in zip(callers, ((5, 40, 10), (1, 0, 300)), strict=True):
+        caller.calls, caller.sent_size, caller.size = numbers
+    tally.left(person(3, 300, 2, 20), {"public": 4, "presence": 1})
+    tally.rounds.update(public=6, presence=7)
+    expected = tally.expected(
+        [person(10, 1000, 1, 11), person(20, 2000, 1, 12)],
+        {"public": 1, "private": 2},
+        {"public": 3, "private": 2},
+    )
+    assert {name: number for name, number in expected.items() if number} == {
+        "connected": 2,
+        "new_connections_total": 3,
+        "new_disconnections_total": 1,
+        "ws_messages_received_total": 4,
+        "ws_messages_sent_total": 33,
+        "socket_received_bytes": 43,
+        "socket_transmitted_bytes": 3300,
+        "subscriptions": 5,
+        "active_channels.public": 1,
+        "active_channels.private": 2,
+        "channel_subscriptions_total.public": 7,
+        "channel_subscriptions_total.private": 2,
+        "channel_subscriptions_total.presence": 1,
+        "channel_unsubscriptions_total.public": 4,
+        "channel_unsubscriptions_total.presence": 1,
+        "delivery_seconds_count.public": 6,
+        "delivery_seconds_count.presence": 7,
+        "http_calls_received_total": 6,
+        "http_responses_total": 6,
+        "http_responses_total.200": 6,
+        "http_received_bytes": 40,
+        "http_transmitted_bytes": 310,
+    }
+    assert {name for name, number in expected.items() if not number} == {
+        "channel_unsubscriptions_total.private",
+        *NEVER,
+    }
+
+
+def test_every_counter_of_the_server_is_compared():
+    """Those that measure the process cannot be known; the page on growth says so. And there is no name of none."""
+    types = dict(re.findall(r"^   \* - ``(\w+)``\n     - (\w+)$", METRICS, re.MULTILINE))
+    tally = Tally([])
+    tally.rounds.update(public=1)
+    expected = tally.expected([], {"public": 1}, {"public": 1})
+    compared = {name.partition(".")[0].removesuffix("_count") for name in expected}
+    assert compared <= types.keys()
+    assert {name for name in types.keys() - compared if types[name] != "gauge"} == {
+        "event_loop_lag_seconds",
+        "process_cpu_seconds_total",
+        "python_gc_collections_total",
+        "python_gc_objects_collected_total",
+        "python_gc_objects_uncollectable_total",
+        "worker_restarts_total",
+    }

@@ -13,6 +13,7 @@ from messages import DEADLINE, HANDSHAKE, KEY, SECRET, dial, post
 
 AT_ONCE = 200
 """Clients that connect, or subscriptions that are asked for, before the first answer is waited for."""
+_LENGTH = re.compile(rb"Content-Length: (\d+)", re.IGNORECASE)
 _SOCKET_ID = re.compile(rb'socket_id\\*":\\*"(\d+\.\d+)')
 
 
@@ -74,7 +75,11 @@ class Client(Reader):
 
     def send(self, event: str, data: dict[str, str]) -> None:
         """Send a message."""
-        self.socket.sendall(_frame(json.dumps({"event": event, "data": data}).encode()))
+        self.write(json.dumps({"event": event, "data": data}).encode())
+
+    def write(self, text: bytes) -> None:
+        """Send the text of a message."""
+        self.socket.sendall(_frame(text))
 
     def subscribe(self, names: Sequence[str]) -> None:
         """Subscribe to public channels, and wait until all are confirmed."""
@@ -84,13 +89,20 @@ class Client(Reader):
                 self.send("pusher:subscribe", {"channel": name})
             self.wait_for(b"subscription_succeeded", len(some))
 
+    def enter(self, name: str) -> None:
+        """Subscribe to a private channel, and wait until that is confirmed."""
+        self._ask_for({"channel": name}, f"{self.socket_id}:{name}")
+
     def join(self, name: str, user_id: str) -> None:
         """Become a member of a presence channel, and wait until that is confirmed."""
         member = json.dumps({"user_id": user_id, "user_info": {"name": f"User {user_id}"}})
-        text = f"{self.socket_id}:{name}:{member}".encode()
-        auth = f"{KEY}:{hmac.digest(SECRET.encode(), text, hashlib.sha256).hex()}"
-        data = {"channel": name, "auth": auth, "channel_data": member}
-        self.send("pusher:subscribe", data)
+        data = {"channel": name, "channel_data": member}
+        self._ask_for(data, f"{self.socket_id}:{name}:{member}")
+
+    def _ask_for(self, data: dict[str, str], text: str) -> None:
+        """Subscribe with a signature of the text."""
+        signature = hmac.digest(SECRET.encode(), text.encode(), hashlib.sha256).hex()
+        self.send("pusher:subscribe", {**data, "auth": f"{KEY}:{signature}"})
         self.wait_for(b"subscription_succeeded")
 
 
@@ -107,10 +119,27 @@ class Publisher:
             RuntimeError: it was refused.
         """
         body = json.dumps({"name": "e", "channel": channel, "data": "x" * size})
-        self._socket.sendall(post("events", body.encode()))
-        answer = self._socket.recv(4096)
+        self.call(post("events", body.encode()))
+
+    def call(self, request: bytes) -> bytes:
+        """Send a request, and give the body of the answer, whose head has to come in one piece.
+
+        Raises:
+            RuntimeError: it was refused.
+        """
+        self._socket.sendall(request)
+        answer = self._socket.recv(1 << 16)
         if not answer.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"a publish was refused: {answer!r}")
+            raise RuntimeError(f"a call was refused: {answer!r}")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        size = int(_LENGTH.search(head)[1])
+        while len(body) < size and (data := self._socket.recv(1 << 16)):
+            body += data
+        return body
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
 
 
 def connect(port: int, count: int, channels: Callable[[int], Sequence[str]]) -> list[Client]:

@@ -1,8 +1,8 @@
-"""The load of the soak, and a tally of all that the server must have seen.
+"""The load of the soak.
 
 Listeners and hosts stay, guests come and go. A guest is asked for a sign of life before it goes, and nobody else goes
 until the host of its room has heard of it: so every message that the server has sent was read by somebody, and was
-counted.
+counted. `tally` makes of it what the metrics page has to say.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
 
-from growing.clients import Publisher
-from growing.people import Guest, Person
+from growing.people import Caller, Guest, Person
+from growing.tally import Tally
 
 LISTENERS, GUESTS = 300, 100
+STAGE = "private-stage"
 ROOMS = [f"presence-room-{number}" for number in range(20)]
 HALLS = [f"hall-{number}" for number in range(50)]
 
 
 class Crowd:
-    """All clients of one server.
+    """All clients of one server, and all who call its API.
 
     Attributes:
         published: events that all listeners got, or get.
@@ -30,8 +31,9 @@ class Crowd:
     def __init__(self, port: int) -> None:
         self._port = port
         self._numbers = count()
-        self._publisher = Publisher(port)
-        self._gone: Counter[str] = Counter()
+        self._publisher = Caller(port)
+        self._callers = [self._publisher]
+        self._tally = Tally(self._callers)
         self.published = 0
         self.rooms: dict[str, Counter[str]] = {room: Counter({"host": 1}) for room in ROOMS}
         self._listeners = [self._listener() for _ in range(LISTENERS)]
@@ -41,7 +43,7 @@ class Crowd:
     def _listener(self) -> Person:
         listener = Person(self._port)
         listener.greeted()
-        listener.subscribe(["one"])
+        listener.enter(STAGE)
         return listener
 
     def _host(self, room: str) -> Person:
@@ -58,17 +60,20 @@ class Crowd:
     # What happens
 
     def publish(self) -> None:
-        """Publish to the listeners."""
-        self._publisher.publish("one")
+        """Publish to the listeners; what comes while some are served goes out joined, so nobody knows how often."""
+        self._publisher.publish(STAGE)
         self.published += 1
 
     def churn(self) -> None:
         """Let one come, publish where it is, and let the oldest go when there are enough."""
         guest = Guest(self._port, next(self._numbers), ROOMS, HALLS)
         self._guests.append(guest)
-        self.rooms[guest.room][guest.user_id] += 1
+        users = self.rooms[guest.room]
+        users[guest.user_id] += 1
         for channel in (guest.halls[0], guest.room):
             self._publisher.publish(channel)
+        is_told = users[guest.user_id] == 1
+        self._tally.rounds.update(public=1, presence=1 + is_told)
         if len(self._guests) > GUESTS:
             self._let_go()
 
@@ -87,11 +92,12 @@ class Crowd:
         while self._guests:
             self._let_go()
         self.settle()
-        for person in self._there():
-            person.close()
-            self._count(person)
-        self._gone["public"] += LISTENERS
-        self._gone["presence"] += len(ROOMS)
+        for listener in self._listeners:
+            listener.close()
+            self._tally.left(listener, {"private": 1})
+        for host in self._hosts.values():
+            host.close()
+            self._tally.left(host, {"presence": 1})
         self._listeners.clear()
         self._hosts.clear()
         self.rooms.clear()
@@ -99,20 +105,17 @@ class Crowd:
     def _let_go(self) -> None:
         guest = self._guests.popleft()
         guest.answer()
-        guest.go(politely=self._gone["connections"] % 2 == 0)
-        self._count(guest)
-        self._gone["public"] += len(guest.halls)
-        self._gone["presence"] += 1
+        # In turns, and in turns with the first and with the last tab of a user.
+        guest.go(politely=(guest.number + guest.number // 2) % 2 == 0)
+        self._tally.left(guest, {"public": len(guest.halls), "presence": 1})
         users = self.rooms[guest.room]
         users[guest.user_id] -= 1
         if not users[guest.user_id]:
             del users[guest.user_id]
             self._hosts[guest.room].wait_for(b"member_removed")
+            self._tally.rounds.update(presence=1)
 
-    def _count(self, person: Person) -> None:
-        self._gone.update(connections=1, messages=person.messages, sent=person.sent)
-
-    # What is expected
+    # What is expected, and what is so
 
     def expected(self) -> dict[str, int]:
         """Give what the metrics page has to say now, by the names there; all have to have read everything.
@@ -125,27 +128,28 @@ class Crowd:
             expected = 2 + self.published + listener.sent - 1
             if listener.messages != expected:
                 raise RuntimeError(f"a listener has {listener.messages} messages, not {expected}")
-        there, gone = list(self._there()), self._gone
         halls = Counter(hall for guest in self._guests for hall in guest.halls)
-        public = len(self._listeners) + halls.total()
-        presence = len(self._hosts) + len(self._guests)
-        return {
-            "connected": len(there),
-            "new_connections_total": len(there) + gone["connections"],
-            "new_disconnections_total": gone["connections"],
-            "subscriptions": public + presence,
-            "active_channels.public": len(halls) + bool(self._listeners),
-            "active_channels.presence": len(self.rooms),
-            "channel_subscriptions_total.public": public + gone["public"],
-            "channel_subscriptions_total.presence": presence + gone["presence"],
-            "channel_unsubscriptions_total.public": gone["public"],
-            "channel_unsubscriptions_total.presence": gone["presence"],
-            "ws_messages_received_total": gone["sent"] + sum(p.sent for p in there),
-            "ws_messages_sent_total": gone["messages"] + sum(p.messages for p in there),
-            "messages_dropped_total": 0,
-            "connections_refused_total": 0,
+        channels = {
+            "private": int(bool(self._listeners)),
+            "public": len(halls),
+            "presence": len(self.rooms),
         }
+        subscriptions = {
+            "private": len(self._listeners),
+            "public": halls.total(),
+            "presence": len(self._hosts) + len(self._guests),
+        }
+        return self._tally.expected(list(self._there()), channels, subscriptions)
 
     def members(self) -> dict[str, int]:
         """Give how many users each presence channel has to have."""
         return {room: len(users) for room, users in self.rooms.items()}
+
+    def ask(self) -> dict[str, int]:
+        """Give how many users each presence channel has, by the HTTP API."""
+        # Not by the publisher's connection, which would take the long way from then on.
+        asker = Caller(self._port)
+        self._callers.append(asker)
+        members = asker.members()
+        asker.close()
+        return members

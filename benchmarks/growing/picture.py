@@ -8,7 +8,8 @@ from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 720, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 64, 52
-COLOURS = "#1f6feb", "#d9480f", "#2b8a3e"
+LEGEND = LEFT + 120
+COLOURS = "#1f6feb", "#d9480f", "#2b8a3e", "#862e9c"
 STYLE = (
     "text{font:12px sans-serif;fill:#444}.title{font-size:15px;font-weight:bold;fill:#222}"
     ".grid{stroke:#e4e4e4}.axis{stroke:#999}.line{fill:none;stroke-width:2}.value{font-size:11px}"
@@ -93,11 +94,20 @@ def _grid(axes: _Axes) -> Iterator[str]:
 
 
 def _legend(lines: Lines) -> Iterator[str]:
-    x = LEFT + 120
+    """Name the lines, in as many rows as they need; the last one is above the frame."""
+    rows: list[list[tuple[int, str, str]]] = [[]]
+    x = LEGEND
     for name, colour in zip(lines, COLOURS, strict=False):
-        yield f'<path class="line" stroke="{colour}" d="M{x} {TOP - 12}h18"/>'
-        yield _text(x + 24, TOP - 8, name)
-        x += 60 + 6 * len(name)
+        width = 60 + 6 * len(name)
+        if x + width > WIDTH - RIGHT:
+            rows.append([])
+            x = LEGEND
+        rows[-1].append((x, name, colour))
+        x += width
+    for y, row in zip(range(TOP - 8, 0, -16), reversed(rows), strict=False):
+        for x, name, colour in row:
+            yield f'<path class="line" stroke="{colour}" d="M{x} {y - 4}h18"/>'
+            yield _text(x + 24, y, name)
 
 
 def _lines(axes: _Axes, lines: Lines) -> Iterator[str]:

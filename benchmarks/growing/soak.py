@@ -14,7 +14,7 @@ from collections import Counter
 from growing.bench import Bench
 from growing.crowd import Crowd
 from growing.meter import Meter
-from growing.scrape import members, metrics
+from growing.scrape import metrics
 from messages import LOOPBACK
 from placing import cpu_seconds
 from servers import free_port
@@ -74,10 +74,13 @@ def _work(crowd: Crowd, pid: int, until: float) -> None:
 def _compare(crowd: Crowd, meter: Meter, page: int, before: Counter[str]) -> None:
     """Compare what is counted here and there, since the crowd has come."""
     meter.quiet()
-    expected, now, there = crowd.expected(), metrics(page), members(meter.port)
+    expected, now, there = crowd.expected(), metrics(page), crowd.ask()
+    now.subtract(before)
     for name, value in expected.items():
-        if (found := now[name] - before[name]) != value:
-            sys.exit(f"growth.py: {name} is {found:,g}, and should be {value:,}")
+        if now[name] != value:
+            sys.exit(f"growth.py: {name} is {now[name]:,.0f}, and should be {value:,}")
+    if not 0 < (rounds := now["delivery_seconds_count.private"]) <= crowd.published:
+        sys.exit(f"growth.py: {crowd.published:,} events went out {rounds:,.0f} times")
     if there != crowd.members():
         sys.exit(f"growth.py: the members are {there}, and should be {crowd.members()}")
     print(

@@ -1,4 +1,8 @@
-"""The writes of one round: what was published on a channel goes out joined, to many subscribers some at a time."""
+"""The writes of one round: what was published on a channel goes out joined, to many subscribers some at a time.
+
+Measured with two publishers and 500 subscribers (``docs/design/cork-and-slices.rst``): 3.3 times the deliveries of a C
+program that only sends, as publishers go on after every 200 subscribers; where they did so after 500 it was 1.6 times.
+"""
 
 from __future__ import annotations
 
