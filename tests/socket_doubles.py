@@ -20,6 +20,7 @@ class FakeSocket:
     Attributes:
         room: bytes it takes in all; None is without bound.
         error: the number of an error that sending meets, if any.
+        received: what there is to read; None when that is an error.
         sent: what it took.
         calls: how often it was asked to send.
         options: what was set.
@@ -29,6 +30,7 @@ class FakeSocket:
     def __init__(self) -> None:
         self.room: int | None = None
         self.error: int | None = None
+        self.received: bytes | None = b""
         self.sent = b""
         self.calls = 0
         self.options: list[Any] = []
@@ -46,6 +48,19 @@ class FakeSocket:
             self.room -= len(taken)
         self.sent += taken
         return len(taken)
+
+    def recv(self, size: int) -> bytes:
+        """Give what there is to read."""
+        if self.received is None:
+            raise ConnectionResetError(errno.ECONNRESET, "as told")
+        if not self.received:
+            raise BlockingIOError(errno.EWOULDBLOCK, "nothing")
+        data, self.received = self.received[:size], self.received[size:]
+        return data
+
+    def recvmsg(self, size: int, *how: int) -> tuple[bytes, list[Any], int, None]:
+        """Give what there is to read, and no descriptors."""
+        return self.recv(size), [], 0, None
 
     def setsockopt(self, *option: int) -> None:
         """Remember an option."""
@@ -145,9 +160,14 @@ class Reactor(MemoryReactorClock):
 
 
 class Client(Protocol):
-    """The protocol on the server's side; it remembers its end."""
+    """The protocol on the server's side; it remembers what it read, and its end."""
 
+    read = b""
     ended: object = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Remember it."""
+        self.read += data
 
     def connectionLost(self, reason: Any = None) -> None:
         """Remember why."""

@@ -1,5 +1,7 @@
 """One port for everything: connections are told apart by their first bytes."""
 
+from types import SimpleNamespace
+
 import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.protocol import Protocol
@@ -7,6 +9,7 @@ from twisted.logger import capturedLogs
 from twisted.protocols.policies import WrappingFactory
 
 from tests.doubles import RecordingObserver
+from tests.socket_doubles import FakeSocket, Reactor
 from tests.wire_doubles import (
     Api,
     HttpClient,
@@ -22,8 +25,10 @@ from txpusher.core.occurrences import ConnectionRefused, MessageDropped
 from txpusher.http.fast_lane import FastLane
 from txpusher.http.requests import ApiChannel
 from txpusher.listening import MAX_HEAD, PublicPort, Sniffer
+from txpusher.transport import EagerTCPServer
 
 UP = http("GET", "/up")
+HERE = ("127.0.0.1", 2)
 
 
 class Taker(Protocol):
@@ -52,6 +57,20 @@ def port():
     return PublicPort(
         lambda: Taker("websocket"), lambda: Taker("publishing"), lambda: Taker("http"), idle, told
     )
+
+
+def test_a_request_that_came_with_the_connection():
+    """It is handed over in the very turn in which the connection was accepted."""
+    public, sock = port(), FakeSocket()
+    sock.received = UP
+    sniffer = public.buildProtocol(None)
+    transport = EagerTCPServer(
+        sock, sniffer, HERE, SimpleNamespace(_realPortNumber=1), 0, Reactor()
+    )
+    sniffer.makeConnection(transport)
+    assert isinstance(transport.protocol, Taker)
+    assert (transport.protocol.kind, transport.protocol.read) == ("http", UP)
+    assert public.idle == {}
 
 
 def taken(data, piece=0):

@@ -27,6 +27,7 @@ from txpusher.transport import (
     EagerUNIXServer,
     address_of,
     innermost,
+    read_now,
     use_transport,
     write_now,
 )
@@ -165,6 +166,38 @@ def test_all_bytes_arrive_in_order(kind, steps):
     transport.socket.room = None
     transport.reactor.write_all()
     assert transport.socket.sent == written
+
+
+# Reading
+
+
+def test_what_was_sent_already_is_read_now(kind):
+    """Nobody waits for the reactor to say that there is something."""
+    transport = connected(kind)
+    transport.socket.received = b"hello"
+    read_now(transport)
+    assert transport.protocol.read == b"hello"
+
+
+def test_where_nothing_was_sent_the_reactor_goes_on_looking(kind):
+    """Nothing to read is no end, and an end is the reactor's to find."""
+    for nothing in (b"", None):
+        transport = connected(kind)
+        transport.socket.received = nothing
+        read_now(transport)
+        assert (transport.protocol.read, transport.protocol.ended) == (b"", None)
+        assert transport.reactor.getReaders() == [transport]
+
+
+def test_what_is_no_socket_of_ours_is_not_read():
+    """TLS and the PROXY protocol have to begin first."""
+    transport = connected(EagerTCPServer)
+    transport.socket.received = b"hello"
+    read_now(ProtocolWrapper(WrappingFactory(Factory()), Protocol()))
+    wrapper = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+    wrapper.makeConnection(transport)
+    read_now(wrapper)
+    assert transport.socket.received == b"hello"
 
 
 @pytest.fixture(params=BUFFERING, ids=lambda kind: kind.__name__)

@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from txpusher.core.occurrences import ConnectionRefused
 from txpusher.handover import hand_over
 from txpusher.idle import IdleSweep
+from txpusher.transport import read_now
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IProtocol
@@ -71,8 +72,9 @@ class Sniffer(Protocol):
         self._head = b""
 
     def connectionMade(self) -> None:
-        """Begin to wait."""
+        """Begin to wait, and look whether it has been said already."""
         self._port.idle.touch(self)
+        read_now(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head and decide."""

@@ -153,6 +153,20 @@ def address_of(transport: Any, forwarded: str, trusted_hops: int) -> str | None:
     return client_address(peer, forwarded, trusted_hops)
 
 
+def read_now(transport: Any) -> None:
+    """Read what a new connection has sent already, and do not wait for the reactor to say that there is something.
+
+    Nearly every client sends its request at once. Measured: while ten thousand others end, somebody new is served a
+    quarter sooner.
+
+    Args:
+        transport: the protocol's own, when the protocol is ready. One that is none of ours is left alone: TLS and the
+            PROXY protocol still have to begin. An end or an error is found again, and dealt with, by the reactor.
+    """
+    if isinstance(transport, BackloggedMixin):
+        transport.doRead()
+
+
 def write_now(transport: Any, data: bytes) -> None:
     """Write to a socket that is not ours, and do not wait for the reactor, which has other calls to make before.
 

@@ -180,6 +180,11 @@ class HttpConnection:
         answer.body, self._buffer = self._buffer[:length], self._buffer[length:]
         return answer
 
+    def read_until(self, text: bytes) -> None:
+        """Read what follows the answers, until this is among it."""
+        while text not in self._buffer:
+            self._read()
+
     def ended(self) -> bool:
         """Tell whether the server ends the connection without sending anything more."""
         try:
