@@ -264,7 +264,7 @@ def test_strangers_fill_no_memory(way):
     authentication._usual.cache_clear()
     way.ask(Api(), publish(event()))
     assert kept().currsize == 1
-    assert 0 < kept().maxsize <= 1024
+    assert 0 < kept().maxsize <= 256
     for target in (
         PATH + "?" + "x" * 600 + "&body_md5=1&auth_signature=2",
         "/apps/1/" + "x" * 600 + "?auth_key=key&body_md5=1&auth_signature=2",

@@ -132,7 +132,7 @@ class _Usual(NamedTuple):
     sign: Callable[[str], str]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _usual(key: str, secret: str, method: str, path: str, beginning: str) -> _Usual | None:
     """Read the query up to ``body_md5``; None when it is not what an SDK makes."""
     timestamp = beginning.rpartition("&auth_timestamp=")[2].partition("&")[0]
