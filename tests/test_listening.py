@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.protocols.policies import WrappingFactory
 
@@ -22,6 +23,7 @@ from tests.wire_doubles import (
     upgrade,
 )
 from txpusher.core.occurrences import ConnectionRefused, MessageDropped
+from txpusher.core.turn import Turn
 from txpusher.http.fast_lane import FastLane
 from txpusher.http.requests import ApiChannel
 from txpusher.listening import MAX_HEAD, PublicPort, Sniffer
@@ -55,12 +57,17 @@ class Idle(dict):
 def port():
     told, idle = RecordingObserver(), Idle()
     return PublicPort(
-        lambda: Taker("websocket"), lambda: Taker("publishing"), lambda: Taker("http"), idle, told
+        lambda: Taker("websocket"),
+        lambda: Taker("publishing"),
+        lambda: Taker("http"),
+        idle,
+        told,
+        Turn(Clock()),
     )
 
 
 def test_a_request_that_came_with_the_connection():
-    """It is handed over in the very turn in which the connection was accepted."""
+    """It is handed over at the end of the turn in which the connection was accepted."""
     public, sock = port(), FakeSocket()
     sock.received = UP
     sniffer = public.buildProtocol(None)
@@ -68,6 +75,8 @@ def test_a_request_that_came_with_the_connection():
         sock, sniffer, HERE, SimpleNamespace(_realPortNumber=1), 0, Reactor()
     )
     sniffer.makeConnection(transport)
+    assert transport.protocol is sniffer
+    public.turn.clock.advance(0)
     assert isinstance(transport.protocol, Taker)
     assert (transport.protocol.kind, transport.protocol.read) == ("http", UP)
     assert public.idle == {}

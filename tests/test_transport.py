@@ -189,6 +189,16 @@ def test_where_nothing_was_sent_the_reactor_goes_on_looking(kind):
         assert transport.reactor.getReaders() == [transport]
 
 
+def test_what_has_ended_is_not_read(kind):
+    """A connection may end in the turn in which it was accepted."""
+    transport = connected(kind)
+    sock, protocol = transport.socket, transport.protocol
+    sock.received = b"hello"
+    transport.connectionLost(Failure(ConnectionLost()))
+    read_now(transport)
+    assert (sock.received, protocol.read) == (b"hello", b"")
+
+
 def test_what_is_no_socket_of_ours_is_not_read():
     """TLS and the PROXY protocol have to begin first."""
     transport = connected(EagerTCPServer)

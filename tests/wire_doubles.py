@@ -323,6 +323,7 @@ class Api:
             http=lambda: self.site.buildProtocol(None),
             idle=self.handshakes,
             tell=node.told,
+            turn=node.registry.turn,
         )
 
     def fast_lane(self) -> HttpClient:

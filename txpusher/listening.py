@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from txpusher.core.occurrences import Occurrence
+    from txpusher.core.turn import Turn
 
 MAX_HEAD = 16 * 1024
 _UPGRADE = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
@@ -38,6 +40,7 @@ class PublicPort(Factory):
         http: makes the protocol of any other.
         idle: ends connections that do not say what they want.
         tell: hears `ConnectionRefused`.
+        turn: at its end it is looked what new connections have sent already.
     """
 
     noisy = False
@@ -49,12 +52,14 @@ class PublicPort(Factory):
         http: Callable[[], IProtocol],
         idle: IdleSweep,
         tell: Callable[[Occurrence], None],
+        turn: Turn,
     ) -> None:
         self.websocket = websocket
         self.publishing = publishing
         self.http = http
         self.idle = idle
         self.tell = tell
+        self.turn = turn
 
     def buildProtocol(self, addr: IAddress | None) -> Sniffer:
         """Make the protocol of a new connection."""
@@ -72,9 +77,9 @@ class Sniffer(Protocol):
         self._head = b""
 
     def connectionMade(self) -> None:
-        """Begin to wait, and look whether it has been said already."""
+        """Begin to wait, though it has mostly been said by the end of this turn."""
         self._port.idle.touch(self)
-        read_now(self.transport)
+        self._port.turn.at_end(partial(read_now, self.transport))
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head and decide."""

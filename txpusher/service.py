@@ -121,6 +121,7 @@ class PusherService(Embedded):
             http=self._api.any_request,
             idle=self._handshakes,
             tell=self._tell,
+            turn=self.registry.turn,
         )
         self._public = Ports(listener, config.listen, public, "--listen", eager=config.eager_send)
         metrics = (config.metrics,) if config.metrics else ()

@@ -160,10 +160,10 @@ def read_now(transport: Any) -> None:
     quarter sooner.
 
     Args:
-        transport: the protocol's own, when the protocol is ready. One that is none of ours is left alone: TLS and the
-            PROXY protocol still have to begin. An end or an error is found again, and dealt with, by the reactor.
+        transport: the protocol's own. One that is none of ours is left alone, as TLS and the PROXY protocol still have
+            to begin, and so is one that has ended. What ends it now is found again, and dealt with, by the reactor.
     """
-    if isinstance(transport, BackloggedMixin):
+    if isinstance(transport, BackloggedMixin) and transport.connected:
         transport.doRead()
 
 
