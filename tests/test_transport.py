@@ -189,6 +189,19 @@ def test_where_nothing_was_sent_the_reactor_goes_on_looking(kind):
         assert transport.reactor.getReaders() == [transport]
 
 
+def test_a_bug_in_what_reads_ends_the_connection(kind):
+    """As it does when the reactor reads."""
+    transport = connected(kind)
+    transport.socket.received = b"hello"
+    protocol = transport.protocol
+    protocol.dataReceived = None
+    with capturedLogs() as logs:
+        read_now(transport)
+        transport.reactor.advance(0)
+    assert [log["log_failure"].type for log in logs] == [TypeError]
+    assert protocol.ended is not None
+
+
 def test_what_has_ended_is_not_read(kind):
     """A connection may end in the turn in which it was accepted."""
     transport = connected(kind)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp, unix
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from txpusher.protocol.addresses import client_address
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     _Base = tcp.Server
 else:
     _Base = object
+
+_log = Logger()
 
 AddressOf = Callable[[Any, str], str | None]
 """Finds out the address of a client by its transport and its ``X-Forwarded-For``; see `address_of`."""
@@ -163,8 +166,13 @@ def read_now(transport: Any) -> None:
         transport: the protocol's own. One that is none of ours is left alone, as TLS and the PROXY protocol still have
             to begin, and so is one that has ended. What ends it now is found again, and dealt with, by the reactor.
     """
-    if isinstance(transport, BackloggedMixin) and transport.connected:
+    if not isinstance(transport, BackloggedMixin) or not transport.connected:
+        return
+    try:
         transport.doRead()
+    except Exception:  # noqa: BLE001 - as the reactor does it
+        _log.failure("Bug while reading what came with a connection; it ends")
+        transport.abortConnection()
 
 
 def write_now(transport: Any, data: bytes) -> None:

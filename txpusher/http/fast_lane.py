@@ -40,6 +40,10 @@ _log = Logger()
 MAX_HEAD = 16 * 1024
 MAX_BACKLOG = 1024 * 1024
 """Bytes of answers that may wait for a client that sends requests and does not read."""
+_Line = Sequence[bytes]
+"""Of the first line of a usual request: path, app id, whether it is for a batch, query."""
+_Head = tuple[_Line, Headers, int, int]
+"""The first line, what the headers say, and where the body begins and ends."""
 
 
 class Lane:
@@ -112,12 +116,6 @@ class Lane:
         return response_bytes(
             answer, (("Date", self._date), *self._cors.headers(origin)), close=close
         )
-
-
-_Line = Sequence[bytes]
-"""Of the first line of a usual request: path, app id, whether it is for a batch, query."""
-_Head = tuple[_Line, Headers, int, int]
-"""The first line, what the headers say, and where the body begins and ends."""
 
 
 class FastLane(Protocol):

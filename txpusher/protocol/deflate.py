@@ -25,9 +25,8 @@ SHORTEST = 200
 _NAME = "permessage-deflate"
 _SMALLEST_WINDOW = 9  # the RFC knows 8, zlib does not
 _LEVEL = 6
-_MEMORY_LEVEL = (
-    5  # 16 KB of tables, not zlib's usual 128: asking the system for those takes longer than 1 KB
-)
+# 16 KB of tables, not zlib's usual 128: asking the system for those takes longer than compressing 1 KB.
+_MEMORY_LEVEL = 5
 _END_OF_MESSAGE = b"\x00\x00\xff\xff"  # how a flush ends; not sent (RFC 7692, 7.2.1)
 
 _BITS = {str(bits) for bits in range(8, LARGEST_WINDOW + 1)}

@@ -27,8 +27,8 @@ from txpusher.protocol.deflate import SHORTEST, Offer, agree, compressed
 Tell = Callable[[Occurrence], None]
 
 KEPT = 2 * 1024 * 1024
-"""Bytes of what was sent last, and of what came of it, that are kept for each window: rounds of as many large channels
-can take turns without compressing anything twice."""
+"""Bytes of what was sent last, and of what came of it, that are kept for each window: rounds of hundreds of large
+channels can take turns without compressing anything twice."""
 
 # What a sender leaves out of a message, and an empty last block: the inflater has come to its end if all was whole.
 _END = b"\x00\x00\xff\xff" + b"\x01\x00\x00\xff\xff"
